@@ -1,0 +1,27 @@
+"""Identifiers: a readable prefix and 120 random bits, safe in URLs and file names."""
+
+import re
+import secrets
+from typing import Final
+
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
+_LENGTH: Final = 24
+
+SITE = "site"
+KEY = "key"
+CATALOG = "cat"
+GARMENT = "gar"
+SHARD = "shard"
+UPLOAD = "upl"
+MODEL = "model"
+RELEASE = "rel"
+JOB = "job"
+DESIGN = "des"
+REPORT = "rep"
+
+PATTERN: Final = re.compile(r"[a-z]{2,6}_[0-9a-hjkmnp-tv-z]{24}")
+
+
+def new_id(prefix: str) -> str:
+    """Return a new identifier such as ``job_4t9x...``: the prefix, then 24 base-32 characters."""
+    return f"{prefix}_{''.join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))}"

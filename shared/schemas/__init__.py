@@ -1,0 +1,1 @@
+"""The language of the system: what crosses HTTP, the database and the queue."""

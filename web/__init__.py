@@ -1,0 +1,1 @@
+"""The thin front: HTTP in, rows and messages out."""

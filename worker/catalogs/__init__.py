@@ -1,0 +1,1 @@
+"""Catalog ingest: from uploaded files to clean, measured, de-duplicated garments in shards."""

@@ -1,0 +1,1 @@
+"""Designs: from claimed jobs and a release to encoded images."""

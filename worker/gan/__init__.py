@@ -1,0 +1,1 @@
+"""The garment generator: networks, training, checkpoints and generation."""

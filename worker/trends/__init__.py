@@ -1,0 +1,1 @@
+"""Trend statistics: from dated garments to series, forecasts and a report."""
