@@ -1,13 +1,18 @@
 """Models and releases: a named line of generators, and one immutable published generator."""
 
 import datetime as dt
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field
 
 from shared.schemas.base import Schema
 from shared.schemas.catalogs import Label, Name
 from shared.schemas.jobs import Budget
+
+# Fewer garments teach a model nothing but themselves.
+MINIMUM_GARMENTS: Final = 32
+# A value that hardly any garment has cannot be learned; it is left unknown rather than promised.
+MINIMUM_OF_VALUE: Final = 8
 
 
 class TrainingRequest(Schema):
