@@ -44,3 +44,8 @@ def design(job_id: str, fence: int, design_id: str, extension: str) -> str:
 def report_file(report_id: str, name: str) -> str:
     """One file of a trend report."""
     return f"reports/{report_id}/{name}"
+
+
+def probe() -> str:
+    """A few bytes that are written to see whether the store can be written."""
+    return "health/probe"

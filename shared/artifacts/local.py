@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from shared.artifacts.store import Artifact, ArtifactStore
-from shared.errors import InvalidInputError
+from shared.errors import InvalidInputError, StoreUnavailableError
 
 _CHUNK: Final = 1 << 20
 _TEMPORARY: Final = ".part-"
@@ -24,6 +24,16 @@ class LocalArtifacts(ArtifactStore):
     def put(self, key: str, source: bytes | Path | BinaryIO) -> Artifact:
         """Write to a temporary name, flush to the disk, then rename."""
         target = self._path(key)
+        try:
+            return self._put(key, target, source)
+        except OSError as error:
+            raise StoreUnavailableError(
+                f"The artifact folder {self._folder} took no file ({error.strerror}). See that "
+                "there is space, and that Toile may write there; `toile doctor` looks.",
+                key=key,
+            ) from error
+
+    def _put(self, key: str, target: Path, source: bytes | Path | BinaryIO) -> Artifact:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
         try:
