@@ -26,6 +26,13 @@ class StatusBoard:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
+    def answers(self) -> bool:
+        """Return whether Redis answers."""
+        try:
+            return bool(self._redis.ping())
+        except RedisError:
+            return False
+
     def write(self, job_id: str, document: StatusDocument) -> bool:
         """Show a job's progress; returns whether Redis took it, for progress must stop no job."""
         try:

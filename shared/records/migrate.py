@@ -40,6 +40,17 @@ def current(records: Records) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
+def is_current(records: Records) -> bool:
+    """Return whether the database stands at the revision that this code expects.
+
+    Raises:
+        DatabaseUnavailableError: the database does not answer.
+    """
+    with records.reading() as tx:
+        context = MigrationContext.configure(tx.session.connection())
+        return context.get_current_revision() == newest()
+
+
 def newest() -> str:
     """Return the revision that this code expects."""
     head = ScriptDirectory(str(_FOLDER)).get_current_head()
