@@ -4,6 +4,7 @@ import json
 from typing import Any, Final
 
 from flask import Blueprint, Response, current_app
+from markupsafe import Markup, escape
 
 from shared.errors import NotFoundError
 from web.console.pages import page
@@ -27,7 +28,9 @@ def openapi() -> Response:
 def docs() -> Response:
     """Show the OpenAPI document to people."""
     document = _document()
-    return page("docs.html", document=document, groups=_groups(document), kind_of=kind_of)
+    return page(
+        "docs.html", document=document, groups=_groups(document), kind_of=kind_of, told=told
+    )
 
 
 @blueprint.get("/problems/<reason>")
@@ -36,7 +39,16 @@ def problem(reason: str) -> Response:
     kind = KINDS.get(reason)
     if kind is None:
         raise NotFoundError(f"There is no kind of problem {reason!r}.", known=sorted(KINDS))
-    return page("problem.html", reason=reason, kind=kind)
+    return page("problem.html", reason=reason, kind=kind, told=told)
+
+
+def told(text: str | None) -> Markup:
+    """Return a description as HTML: escaped, with `code` set as code."""
+    plain, *rest = (text or "").replace("<br/>", " ").split("`")
+    parts = [escape(plain)]
+    for place, part in enumerate(rest):
+        parts.append(Markup("<code>{}</code>").format(part) if place % 2 == 0 else escape(part))
+    return Markup("").join(parts)
 
 
 def kind_of(schema: dict[str, Any]) -> list[tuple[str, str | None]]:
@@ -65,7 +77,7 @@ def _container(schema: dict[str, Any]) -> list[tuple[str, str | None]]:
 
 def _limits(schema: dict[str, Any]) -> list[tuple[str, str | None]]:
     names = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    told = [f"{sign} {schema[name]:,}" for name, sign in names.items() if name in schema]
+    told = [f"{sign} {schema[name]:,.10g}" for name, sign in names.items() if name in schema]
     return [(f" ({', '.join(told)})", None)] if told else []
 
 
