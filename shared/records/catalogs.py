@@ -179,6 +179,21 @@ def shards_up_to(tx: Transaction, catalog_id: str, version: int) -> list[Shard]:
     return [Shard(**columns_of(row)) for row in tx.session.execute(query).scalars()]
 
 
+def channels_of(tx: Transaction, catalog_id: str) -> int:
+    """Return how many channels a catalog's pictures have: 1 or 3.
+
+    Raises:
+        NotFoundError: there is no such catalog, or nothing was ever added to it.
+    """
+    row = tx.session.get(CatalogRow, catalog_id)
+    if row is None or row.channels is None:
+        raise NotFoundError(
+            f"Catalog {catalog_id!r} has no garments. Add some before training on it.",
+            catalog=catalog_id,
+        )
+    return row.channels
+
+
 def labels_up_to(
     tx: Transaction, catalog_id: str, version: int
 ) -> Iterator[tuple[str, int, dict[str, str]]]:
