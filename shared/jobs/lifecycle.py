@@ -194,7 +194,8 @@ def request_cancel(tx: Transaction, job_id: str, *, site_id: str) -> JobRecord:
 
 def backoff(attempts: int, first: timedelta) -> timedelta:
     """Return the pause before the next try: doubled with each, at most ten minutes."""
-    return min(first * 2.0 ** max(attempts - 1, 0), LONGEST_DELAY)
+    doublings = min(max(attempts - 1, 0), 16)  # more would overflow, and the limit is near
+    return min(first * 2**doublings, LONGEST_DELAY)
 
 
 def _move(

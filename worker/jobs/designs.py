@@ -127,8 +127,8 @@ def _publish_all(
     with runtime.records.transaction() as tx:
         for job, spec, rows in stored:
             _publish(tx, job, spec, rows)
-    for job, error in failed:
-        end_badly(runtime, job, error)
+    for job, cause in failed:
+        end_badly(runtime, job, cause)
 
 
 def _publish(
