@@ -33,7 +33,7 @@ def redis(valkey_url: str) -> Iterator[Redis]:
 def settings(tmp_path: Path, valkey_url: str) -> Settings:
     return Settings(
         home=tmp_path / "var",
-        redis_url=valkey_url,  # type: ignore[arg-type]  # pydantic makes the secret
+        redis_url=valkey_url,
         lease_seconds=2,
         heartbeat_seconds=0.2,
         retry_delay_seconds=0.01,

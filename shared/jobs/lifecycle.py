@@ -195,7 +195,7 @@ def request_cancel(tx: Transaction, job_id: str, *, site_id: str) -> JobRecord:
 def backoff(attempts: int, first: timedelta) -> timedelta:
     """Return the pause before the next try: doubled with each, at most ten minutes."""
     doublings = min(max(attempts - 1, 0), 16)  # more would overflow, and the limit is near
-    return min(first * 2**doublings, LONGEST_DELAY)
+    return min(first * (1 << doublings), LONGEST_DELAY)
 
 
 def _move(

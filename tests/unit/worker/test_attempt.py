@@ -6,7 +6,7 @@ import pytest
 
 from shared.errors import CatalogTooSmallError, StoreUnavailableError
 from shared.jobs import lifecycle
-from shared.records import catalogs, jobs, sites
+from shared.records import Transaction, catalogs, jobs, sites
 from shared.schemas.catalogs import CatalogRequest
 from shared.schemas.jobs import IngestSpec, JobRecord, JobState, Progress
 from tests.fixtures.rows import a_site, an_ingest_job
@@ -46,7 +46,7 @@ def test_what_the_work_publishes_and_the_end_are_one_transaction(
     runtime: Runtime, job: JobRecord
 ) -> None:
     def work(held: Attempt) -> Publish:
-        def publish(tx: lifecycle.Transaction) -> Outcome:
+        def publish(tx: Transaction) -> Outcome:
             catalogs.create(tx, held.job.site_id, CatalogRequest(name="made"))
             return Outcome({"made": 1})
 
@@ -66,7 +66,7 @@ def test_what_is_published_under_a_lost_lease_is_taken_back(
         with runtime.records.transaction() as tx:
             lifecycle.put_back(tx, held.job, reason="lost_worker", delay=timedelta(hours=1))
 
-        def publish(tx: lifecycle.Transaction) -> Outcome:
+        def publish(tx: Transaction) -> Outcome:
             catalogs.create(tx, held.job.site_id, CatalogRequest(name="ghost"))
             return Outcome({})
 
@@ -223,7 +223,7 @@ def test_tidying_up_happens_only_after_success(runtime: Runtime) -> None:
         def work(held: Attempt, name: str = name) -> Publish:
             held.after_success(lambda: tidied.append(name))
 
-            def publish(_tx: lifecycle.Transaction) -> Outcome:
+            def publish(_tx: Transaction) -> Outcome:
                 if name == "bad":
                     raise CatalogTooSmallError("Only 3 garments.")
                 return Outcome({})
