@@ -1,5 +1,6 @@
 """Catalogs, their versions and shards, and the garments in them."""
 
+import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -205,17 +206,16 @@ def labels_up_to(
     yield from (tuple(row) for row in result)  # type: ignore[misc]  # the columns fix the length
 
 
-def dated(
+def observed(
     tx: Transaction, site_id: str, catalog_id: str | None
-) -> Iterator[tuple[Any, float, str | None, str, dict[str, str]]]:
-    """Yield (date, weight, segment, catalog id, attributes) of every dated garment of a site."""
+) -> Iterator[tuple[dt.date | None, float, str | None, dict[str, str]]]:
+    """Yield (date, weight, segment, attributes) of every garment of a site, dated or not."""
     query = select(
         GarmentRow.date,
         GarmentRow.weight,
         GarmentRow.segment,
-        GarmentRow.catalog_id,
         GarmentRow.attributes,
-    ).where(GarmentRow.site_id == site_id, GarmentRow.date.is_not(None))
+    ).where(GarmentRow.site_id == site_id)
     if catalog_id is not None:
         query = query.where(GarmentRow.catalog_id == catalog_id)
     result = tx.session.execute(query.execution_options(yield_per=_BATCH))

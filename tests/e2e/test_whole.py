@@ -215,4 +215,3 @@ def _held(records: Records, places: list[str]) -> bool:
     with records.reading() as tx:
         found = [jobs.get(tx, place.rsplit("/", 1)[1]) for place in places]
     return any(job.state == "running" for job in found)
-

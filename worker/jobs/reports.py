@@ -23,7 +23,9 @@ from worker.trends.report import build_report
 
 LOG: Final = logging.getLogger(__name__)
 
-Row = tuple[date, float, str | None, str, dict[str, str]]
+_HEADLINE: Final = 5
+
+Row = tuple[date | None, float, str | None, dict[str, str]]
 
 
 def make_report(attempt: Attempt) -> Publish:
@@ -35,7 +37,7 @@ def make_report(attempt: Attempt) -> Publish:
     spec = TrendSpec.model_validate(attempt.job.spec)
     attempt.report(Progress(fraction=0, message="reading the garments"))
     with attempt.runtime.records.reading() as tx:
-        observed = observations_from(catalogs.dated(tx, attempt.job.site_id, spec.catalog_id))
+        observed = observations_from(catalogs.observed(tx, attempt.job.site_id, spec.catalog_id))
         last = reports.newest(tx, attempt.job.site_id, spec.catalog_id)
         now = tx.now
     mark = fingerprint_of(observed, spec.options)
@@ -52,10 +54,10 @@ def make_report(attempt: Attempt) -> Publish:
 def observations_from(rows: Iterable[Row]) -> Observations:
     """Turn garments into the columns that the trend engine reads."""
     found = list(rows)
-    names = sorted({name for row in found for name in row[4]})
+    names = sorted({name for row in found for name in row[3]})
     attributes, vocabulary = {}, {}
     for name in names:
-        codes, values = _encode([row[4].get(name) for row in found])
+        codes, values = _encode([row[3].get(name) for row in found])
         attributes[name], vocabulary[name] = codes, values
     segments, segment_names = _encode([row[2] for row in found])
     return Observations(
@@ -99,6 +101,25 @@ def period_of(runtime: Runtime, now: datetime) -> str:
     """Return the name of the schedule's period that a time falls into."""
     length = runtime.settings.trend_schedule_seconds
     return f"{length:g}s:{int(now.timestamp() // length)}"
+
+
+def summary_of(report: TrendReport) -> dict[str, Any]:
+    """Return the headline of a report: what lists and pages show without opening it."""
+    kept = {"attribute", "value", "change", "outlook", "garments", "significant"}
+    ranked = {
+        name: [
+            one.model_dump(mode="json", include=kept) for one in getattr(report, name)[:_HEADLINE]
+        ]
+        for name in ("rising", "declining", "emerging")
+    }
+    return {
+        "period": report.period,
+        "first": report.data.first.isoformat(),
+        "last": report.data.last.isoformat(),
+        "garments": report.data.used,
+        "skill": report.backtest.skill,
+        **ranked,
+    }
 
 
 def _is_due(tx: Transaction, runtime: Runtime, site_id: str) -> bool:

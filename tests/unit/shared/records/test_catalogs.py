@@ -111,7 +111,7 @@ def test_dated_garments_are_counted_and_read_by_site(records: Records) -> None:
     catalog = publish(records, site_id, 1)
     with records.reading() as tx:
         assert catalogs.count_dated(tx, site_id) == 3
-        rows = list(catalogs.dated(tx, site_id, catalog.id))
+        rows = list(catalogs.observed(tx, site_id, catalog.id))
         assert catalogs.count_dated(tx, a_site(records, "other")) == 0
     assert {row[0] for row in rows} == {date(2026, 1, day) for day in (1, 2, 3)}
 
