@@ -8,7 +8,7 @@ from sqlalchemy import func, insert, or_, select
 
 from shared import ids
 from shared.colour import lab_to_hex
-from shared.errors import ConflictError, NotFoundError
+from shared.errors import CatalogChangedError, ConflictError, NotFoundError
 from shared.records.engine import Transaction
 from shared.records.rows import Page, columns_of, page_of
 from shared.records.tables import CatalogRow, CatalogVersionRow, GarmentRow, ShardRow
@@ -127,6 +127,7 @@ def publish_version(
     catalog_id: str,
     *,
     job_id: str,
+    after_version: int,
     image_size: int,
     channels: int,
     shards: Sequence[Mapping[str, Any]],
@@ -138,14 +139,24 @@ def publish_version(
         tx: the open transaction; all of it or none appears.
         catalog_id: the catalog.
         job_id: the ingest; a second publication by the same job is refused by the table.
+        after_version: the version that the ingest compared its garments with.
         image_size: side of the stored pictures, pixels.
         channels: 1 for grey, 3 for RGB.
         shards: columns of the shards but `catalog_id` and `version`.
         garments: columns of the garments but `site_id`, `catalog_id` and `added_in_version`.
+
+    Raises:
+        CatalogChangedError: another ingest published first; this one must look again.
     """
     row = tx.session.get(CatalogRow, catalog_id, with_for_update=True, populate_existing=True)
     if row is None:
         raise NotFoundError(f"There is no catalog {catalog_id!r}.", catalog=catalog_id)
+    if row.version != after_version:
+        raise CatalogChangedError(
+            f"Catalog {row.name!r} went from version {after_version} to {row.version} while these "
+            "garments were read. They are compared with it again.",
+            catalog=catalog_id,
+        )
     row.version += 1
     row.garments += len(garments)
     row.image_size, row.channels = image_size, channels

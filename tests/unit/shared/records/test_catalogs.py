@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from shared import ids
-from shared.errors import ConflictError, NotFoundError
+from shared.errors import CatalogChangedError, ConflictError, NotFoundError
 from shared.records import Records, catalogs
 from shared.schemas.catalogs import Catalog, CatalogRequest
 from tests.fixtures.rows import a_site, an_ingest_job
@@ -40,6 +40,7 @@ def publish(records: Records, site_id: str, number: int, count: int = 3) -> Cata
             tx,
             catalog.id,
             job_id=job.id,
+            after_version=catalog.version,
             image_size=32,
             channels=3,
             shards=[{"id": shard, "position": 0, "count": count, "artifact": "a", "sha256": "b"}],
@@ -68,8 +69,33 @@ def test_one_job_publishes_one_version(records: Records) -> None:
         assert catalogs.version_of_job(tx, job_id) == 1
     with pytest.raises(Exception, match="UNIQUE"), records.transaction() as tx:
         catalogs.publish_version(
-            tx, catalog.id, job_id=job_id, image_size=32, channels=3, shards=[], garments=[]
+            tx,
+            catalog.id,
+            job_id=job_id,
+            after_version=1,
+            image_size=32,
+            channels=3,
+            shards=[],
+            garments=[],
         )
+
+
+def test_an_ingest_that_compared_with_an_older_version_must_look_again(records: Records) -> None:
+    site_id = a_site(records)
+    catalog = publish(records, site_id, 1)
+    job = an_ingest_job(records, site_id, catalog="other")
+    with pytest.raises(CatalogChangedError), records.transaction() as tx:
+        catalogs.publish_version(
+            tx,
+            catalog.id,
+            job_id=job.id,
+            after_version=0,
+            image_size=32,
+            channels=3,
+            shards=[],
+            garments=[],
+        )
+    assert CatalogChangedError.retryable
 
 
 def test_a_garment_shows_its_colours_and_where_its_picture_is(records: Records) -> None:
