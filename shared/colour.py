@@ -1,5 +1,6 @@
 """Colour as people see and name it: sRGB, CIELAB, CIEDE2000 and sixteen families."""
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +12,7 @@ from shared.errors import InvalidInputError
 
 Floats = NDArray[np.float32]
 
-# IEC 61966-2-1 (sRGB, D65) to CIE XYZ, each row divided by the white point, so that white is 1, 1, 1.
+# IEC 61966-2-1 (sRGB, D65) to CIE XYZ, divided by the white point, so that white is 1, 1, 1.
 _WHITE: Final = np.array([0.95047, 1.0, 1.08883])
 _TO_XYZ: Final = (
     np.array(
@@ -24,8 +25,10 @@ _TO_XYZ: Final = (
     / _WHITE[:, None]
 )
 _TO_RGB: Final = np.linalg.inv(_TO_XYZ)
+_HEX: Final = re.compile(r"#?(?:([0-9a-fA-F]{6})|([0-9a-fA-F]{3}))")
 _EPSILON: Final = 216 / 24389  # where CIELAB turns from cube root to straight line (CIE 15)
 _KAPPA: Final = 24389 / 27
+_HALF_TURN: Final = 180
 
 
 def _linear(encoded: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -69,7 +72,7 @@ def lab_to_srgb(lab: ArrayLike) -> Floats:
     low = linear * 12.92
     high = 1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055
     encoded = np.where(linear <= 0.0031308, low, high)  # noqa: PLR2004 - the standard's constant
-    return np.clip(encoded * 255, 0, 255).astype(np.float32)
+    return np.asarray(np.clip(encoded * 255, 0, 255), dtype=np.float32)
 
 
 def hex_to_lab(code: str) -> Floats:
@@ -78,17 +81,13 @@ def hex_to_lab(code: str) -> Floats:
     Raises:
         InvalidInputError: when the text is no such code.
     """
-    digits = code.strip().removeprefix("#")
-    if len(digits) == 3:  # noqa: PLR2004 - the short form
-        digits = "".join(digit * 2 for digit in digits)
-    try:
-        if len(digits) != 6:  # noqa: PLR2004 - two digits a channel
-            raise ValueError
-        rgb = np.frombuffer(bytes.fromhex(digits), dtype=np.uint8)
-    except ValueError:
+    match = _HEX.fullmatch(code.strip())
+    if match is None:
         raise InvalidInputError(
             f"{code!r} is not a colour code; expected six hex digits, such as #1f4d34.", colour=code
-        ) from None
+        )
+    digits = match[1] or "".join(digit * 2 for digit in match[2])
+    rgb = np.frombuffer(bytes.fromhex(digits), dtype=np.uint8)
     return srgb_to_lab(rgb)
 
 
@@ -112,7 +111,7 @@ def delta_e(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
     both = c1 * c2 != 0
 
     turn = h2 - h1
-    turn = np.where(turn > 180, turn - 360, np.where(turn < -180, turn + 360, turn))
+    turn -= 360 * np.sign(turn) * (np.abs(turn) > _HALF_TURN)
     d_lightness = b[..., 0] - a[..., 0]
     d_chroma = c2 - c1
     d_hue = np.where(both, 2 * np.sqrt(c1 * c2) * np.sin(np.radians(turn) / 2), 0.0)
@@ -129,7 +128,7 @@ def delta_e(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
     lightness_part, chroma_part = d_lightness / s_lightness, d_chroma / s_chroma
     hue_part = d_hue / s_hue
     squares = lightness_part**2 + chroma_part**2 + hue_part**2
-    return np.sqrt(np.maximum(squares + rotation * chroma_part * hue_part, 0))
+    return np.asarray(np.sqrt(np.maximum(squares + rotation * chroma_part * hue_part, 0)))
 
 
 def _root_of_seventh(chroma: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -147,8 +146,8 @@ def _mean_hue(
     h1: NDArray[np.float64], h2: NDArray[np.float64], *, both: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     total = h1 + h2
-    wrapped = np.where(total < 360, total + 360, total - 360) / 2  # noqa: PLR2004 - degrees
-    near = np.abs(h1 - h2) <= 180  # noqa: PLR2004 - degrees
+    wrapped = np.where(total < 2 * _HALF_TURN, total + 360, total - 360) / 2
+    near = np.abs(h1 - h2) <= _HALF_TURN
     return np.where(both, np.where(near, total / 2, wrapped), total)
 
 
@@ -187,7 +186,9 @@ FAMILIES: Final = (
     ColourFamily("beige", "#d8c5a3", ("#f3e9d6", "#e3d3b8", "#d2b993", "#c4ac86", "#b9a68a")),
     ColourFamily("brown", "#6f4a2d", ("#3a2a20", "#55392a", "#6f4a2d", "#8a5d3b", "#a5774f")),
     ColourFamily("red", "#c8232c", ("#ff0000", "#e23b34", "#c8232c", "#a91b22", "#d5404a")),
-    ColourFamily("burgundy", "#6d1a2d", ("#80152f", "#6d1a2d", "#551a26", "#45141d", "#7c2f3a")),
+    ColourFamily(
+        "burgundy", "#6d1a2d", ("#80152f", "#7d0a14", "#6d1a2d", "#551a26", "#45141d", "#7c2f3a")
+    ),
     ColourFamily(
         "pink", "#ee8fb0", ("#f9c9d4", "#f2a3b8", "#ee6fa0", "#e0348b", "#d98a94", "#f4c4bc")
     ),

@@ -16,9 +16,12 @@ def checkpoints(job_id: str) -> str:
     return f"jobs/{job_id}/checkpoints/"
 
 
-def checkpoint_file(job_id: str, fence: int, step: int, name: str) -> str:
-    """One file of a checkpoint. The fence keeps a stale worker from writing over a newer one's."""
-    return f"{checkpoints(job_id)}{step:012d}-{fence:06d}/{name}"
+def checkpoint_file(job_id: str, fence: int, number: int, name: str) -> str:
+    """One file of the n-th checkpoint under a fence; as text, the newest sorts last.
+
+    The fence keeps a worker that lost its lease from writing over the newer one's.
+    """
+    return f"{checkpoints(job_id)}{fence:06d}-{number:08d}/{name}"
 
 
 def preview(job_id: str, fence: int) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _CHUNK: Final = 1 << 20
 _SCHEME: Final = "s3://"
+_CONNECT: Final = timedelta(seconds=5)
+_PATIENCE: Final = timedelta(seconds=20)
 
 
 class S3Artifacts(ArtifactStore):
@@ -115,7 +118,12 @@ def _connect(settings: Settings) -> S3Store:
         bucket,
         prefix=prefix or None,
         config=config,
-        client_options={"allow_http": bool(endpoint and endpoint.startswith("http://"))},
+        client_options={
+            "allow_http": bool(endpoint and endpoint.startswith("http://")),
+            "connect_timeout": _CONNECT,
+        },
+        # The default goes on for three minutes, in which a request would seem to hang.
+        retry_config={"max_retries": 3, "retry_timeout": _PATIENCE},
     )
 
 

@@ -4,7 +4,7 @@
 |---------|-----------|-------------------|-------------------------------------------------|
 | -       | queued    | `submit`          | web; beat for periodic reports                  |
 | queued  | running   | `claim`           | a worker; also takes a running one, lease over  |
-| running | running   | `renew`           | the worker that holds the fence                 |
+| running | running   | `still_held`      | the worker that holds the fence                 |
 | running | queued    | `put_back`        | the holder; upkeep when the lease ran out       |
 | running | succeeded, failed, cancelled | `finish` | the holder of the fence, once         |
 | running | failed, cancelled | `give_up` | upkeep: the lease ran out, no attempt is left   |
@@ -57,22 +57,31 @@ def claim_designs(
     worker: str,
     lease: timedelta,
     max_attempts: int,
-    most: int,
+    most_images: int,
 ) -> list[JobRecord]:
-    """Take all that has accumulated for a release, oldest first, up to `most` jobs."""
+    """Take all that has accumulated for a release, oldest first, up to `most_images` images."""
     return jobs.take_designs(
-        tx, release_id, worker=worker, lease=lease, max_attempts=max_attempts, most=most
+        tx,
+        release_id,
+        worker=worker,
+        lease=lease,
+        max_attempts=max_attempts,
+        most_images=most_images,
     )
 
 
-def renew(tx: Transaction, job: JobRecord, *, lease: timedelta) -> JobRecord:
-    """Hold a job for longer. The row that comes back tells whether a cancel was asked for.
+def still_held(tx: Transaction, job: JobRecord, *, lease: timedelta | None) -> JobRecord | None:
+    """Return the row of a job that is still held under its fence, or None where it is not.
 
-    Raises:
-        LeaseLostError: the fence is stale.
+    Args:
+        tx: the open transaction.
+        job: the job as it was claimed.
+        lease: how much longer to hold it; None only looks.
     """
-    renewed = _move(tx, job, RUNNING, {"lease_expires_at": tx.now + lease})
-    return _held(renewed, job)
+    if lease is not None:
+        return _move(tx, job, RUNNING, {"lease_expires_at": tx.now + lease})
+    now = jobs.get(tx, job.id)
+    return now if now.state is RUNNING and now.fence == job.fence else None
 
 
 def finish(
@@ -185,7 +194,8 @@ def request_cancel(tx: Transaction, job_id: str, *, site_id: str) -> JobRecord:
 
 def backoff(attempts: int, first: timedelta) -> timedelta:
     """Return the pause before the next try: doubled with each, at most ten minutes."""
-    return min(first * 2.0 ** max(attempts - 1, 0), LONGEST_DELAY)
+    doublings = min(max(attempts - 1, 0), 16)  # more would overflow, and the limit is near
+    return min(first * (1 << doublings), LONGEST_DELAY)
 
 
 def _move(

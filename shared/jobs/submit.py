@@ -131,6 +131,7 @@ def _new_job(
         result=None,
         release_id=spec.release_id if isinstance(spec, DesignSpec) else None,
         period=period,
+        units=spec.count if isinstance(spec, DesignSpec) else 1,
         attempts=0,
         fence=0,
         owner=None,

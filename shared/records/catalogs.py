@@ -1,5 +1,6 @@
 """Catalogs, their versions and shards, and the garments in them."""
 
+import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -7,7 +8,7 @@ from sqlalchemy import func, insert, or_, select
 
 from shared import ids
 from shared.colour import lab_to_hex
-from shared.errors import ConflictError, NotFoundError
+from shared.errors import CatalogChangedError, ConflictError, NotFoundError
 from shared.records.engine import Transaction
 from shared.records.rows import Page, columns_of, page_of
 from shared.records.tables import CatalogRow, CatalogVersionRow, GarmentRow, ShardRow
@@ -126,6 +127,7 @@ def publish_version(
     catalog_id: str,
     *,
     job_id: str,
+    after_version: int,
     image_size: int,
     channels: int,
     shards: Sequence[Mapping[str, Any]],
@@ -137,14 +139,24 @@ def publish_version(
         tx: the open transaction; all of it or none appears.
         catalog_id: the catalog.
         job_id: the ingest; a second publication by the same job is refused by the table.
+        after_version: the version that the ingest compared its garments with.
         image_size: side of the stored pictures, pixels.
         channels: 1 for grey, 3 for RGB.
         shards: columns of the shards but `catalog_id` and `version`.
         garments: columns of the garments but `site_id`, `catalog_id` and `added_in_version`.
+
+    Raises:
+        CatalogChangedError: another ingest published first; this one must look again.
     """
     row = tx.session.get(CatalogRow, catalog_id, with_for_update=True, populate_existing=True)
     if row is None:
         raise NotFoundError(f"There is no catalog {catalog_id!r}.", catalog=catalog_id)
+    if row.version != after_version:
+        raise CatalogChangedError(
+            f"Catalog {row.name!r} went from version {after_version} to {row.version} while these "
+            "garments were read. They are compared with it again.",
+            catalog=catalog_id,
+        )
     row.version += 1
     row.garments += len(garments)
     row.image_size, row.channels = image_size, channels
@@ -179,6 +191,21 @@ def shards_up_to(tx: Transaction, catalog_id: str, version: int) -> list[Shard]:
     return [Shard(**columns_of(row)) for row in tx.session.execute(query).scalars()]
 
 
+def channels_of(tx: Transaction, catalog_id: str) -> int:
+    """Return how many channels a catalog's pictures have: 1 or 3.
+
+    Raises:
+        NotFoundError: there is no such catalog, or nothing was ever added to it.
+    """
+    row = tx.session.get(CatalogRow, catalog_id)
+    if row is None or row.channels is None:
+        raise NotFoundError(
+            f"Catalog {catalog_id!r} has no garments. Add some before training on it.",
+            catalog=catalog_id,
+        )
+    return row.channels
+
+
 def labels_up_to(
     tx: Transaction, catalog_id: str, version: int
 ) -> Iterator[tuple[str, int, dict[str, str]]]:
@@ -190,17 +217,16 @@ def labels_up_to(
     yield from (tuple(row) for row in result)  # type: ignore[misc]  # the columns fix the length
 
 
-def dated(
+def observed(
     tx: Transaction, site_id: str, catalog_id: str | None
-) -> Iterator[tuple[Any, float, str | None, str, dict[str, str]]]:
-    """Yield (date, weight, segment, catalog id, attributes) of every dated garment of a site."""
+) -> Iterator[tuple[dt.date | None, float, str | None, dict[str, str]]]:
+    """Yield (date, weight, segment, attributes) of every garment of a site, dated or not."""
     query = select(
         GarmentRow.date,
         GarmentRow.weight,
         GarmentRow.segment,
-        GarmentRow.catalog_id,
         GarmentRow.attributes,
-    ).where(GarmentRow.site_id == site_id, GarmentRow.date.is_not(None))
+    ).where(GarmentRow.site_id == site_id)
     if catalog_id is not None:
         query = query.where(GarmentRow.catalog_id == catalog_id)
     result = tx.session.execute(query.execution_options(yield_per=_BATCH))

@@ -123,19 +123,36 @@ def take_designs(
     worker: str,
     lease: timedelta,
     max_attempts: int,
-    most: int,
+    most_images: int,
 ) -> list[JobRecord]:
-    """Take the oldest waiting design jobs of a release, as many as `most`."""
+    """Take the oldest waiting design jobs of a release, as many as make `most_images` together.
+
+    The first is taken even if it alone asks for more.
+    """
     waiting = (
-        select(JobRow.id)
-        .where(JobRow.kind == JobKind.DESIGN, JobRow.release_id == release_id, claimable(tx))
+        select(JobRow.id, JobRow.units)
+        .where(
+            JobRow.kind == JobKind.DESIGN,
+            JobRow.release_id == release_id,
+            JobRow.attempts < max_attempts,
+            claimable(tx),
+        )
         .order_by(JobRow.created_at, JobRow.id)
-        .limit(most)
+        .limit(most_images)
         # On PostgreSQL two workers pass by each other's rows; SQLite has one writer at a time
         # and leaves this out by itself.
         .with_for_update(skip_locked=True)
     )
-    condition = JobRow.id.in_(waiting.scalar_subquery())
+    chosen: list[str] = []
+    images = 0
+    for job_id, units in tx.session.execute(waiting):
+        if chosen and images + units > most_images:
+            break
+        chosen.append(job_id)
+        images += units
+    if not chosen:
+        return []
+    condition = JobRow.id.in_(chosen)
     return take(tx, condition, worker=worker, lease=lease, max_attempts=max_attempts)
 
 

@@ -227,6 +227,7 @@ class JobRow(Base):
     result: Mapped[Json | None]
     release_id: Mapped[str | None]
     period: Mapped[str | None]
+    units: Mapped[int] = mapped_column(default=1)
     attempts: Mapped[int] = mapped_column(default=0)
     fence: Mapped[int] = mapped_column(default=0)
     owner: Mapped[str | None]

@@ -100,4 +100,7 @@ class IngestResult(Schema):
     near_duplicates: int = Field(description="Added, but flagged as nearly equal to another.")
     rejected: int
     rejections: tuple[Rejection, ...] = Field(description="The first thousand, by name.")
+    remarks: tuple[Rejection, ...] = Field(
+        description="What was taken in, but not as its owner may think: an unreadable date."
+    )
     seconds: float

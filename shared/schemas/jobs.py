@@ -190,6 +190,7 @@ class JobRecord(Schema):
     result: dict[str, Any] | None
     release_id: str | None
     period: str | None
+    units: int = Field(description="Images to make, for design jobs; 1 for others.")
     attempts: int
     fence: int
     owner: str | None

@@ -101,6 +101,7 @@ def _create_jobs() -> None:
         sa.Column("result", sa.JSON(), nullable=True),
         sa.Column("release_id", sa.String(), nullable=True),
         sa.Column("period", sa.String(), nullable=True),
+        sa.Column("units", sa.Integer(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("fence", sa.Integer(), nullable=False),
         sa.Column("owner", sa.String(), nullable=True),
