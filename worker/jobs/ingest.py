@@ -245,4 +245,3 @@ def _fresh_report() -> TrendSpec:
 
 def _reports(reports: Sequence[Any]) -> tuple[Rejection, ...]:
     return tuple(Rejection(name=one.name, reason=one.reason) for one in reports[:_NAMED])
-
