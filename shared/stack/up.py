@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 import httpx
 
@@ -20,6 +20,7 @@ from shared.records import Records
 from shared.records.migrate import upgrade
 from shared.settings import Settings
 from shared.stack.lock import Holder, hold, holder
+from shared.stack.places import stack_lock
 from shared.stack.processes import Command, Gate, Stack, read_procfile
 from shared.stack.redis import EmbeddedRedis
 
@@ -35,6 +36,7 @@ def up(
     generate: int = 1,
     procfile: Path = ROOT / "Procfile",
     on_ready: Callable[[str], None] = lambda _url: None,
+    output: TextIO = sys.stdout,
 ) -> int:
     """Start everything, keep it running, and stop it in order when a signal asks.
 
@@ -43,6 +45,7 @@ def up(
         generate: how many generation workers.
         procfile: the processes.
         on_ready: called with the page's address once the web process answers.
+        output: where the processes' lines go.
 
     Returns:
         The exit code: 0 after a stop that was asked for, 1 when something never came up.
@@ -56,9 +59,9 @@ def up(
         update={"home": settings.home.resolve(), "port": free_port(settings.host, settings.port)}
     )
     url = address(settings)
-    with hold(_lock(settings), what="Toile", url=url):
+    with hold(stack_lock(settings), what="Toile", url=url):
         _check_installed()
-        stack = Stack(_commands(settings, procfile, generate), output=sys.stdout)
+        stack = Stack(_commands(settings, procfile, generate), output=output)
         gates = _redis_gates(settings, stack)
         with closing(Records(settings.database)) as records:
             upgrade(records)
@@ -77,7 +80,7 @@ def up(
 
 def running(settings: Settings) -> Holder | None:
     """Return which stack runs for this TOILE_HOME, or None."""
-    return holder(_lock(settings))
+    return holder(stack_lock(settings))
 
 
 def address(settings: Settings) -> str:
@@ -108,10 +111,6 @@ def free_port(host: str, port: int) -> int:
                 message = f"Toile cannot listen on {host}:{port} ({error.strerror})."
             raise ConfigurationError(message, host=host, port=port) from None
         return int(probe.getsockname()[1])
-
-
-def _lock(settings: Settings) -> Path:
-    return settings.home.resolve() / "stack.lock"
 
 
 def _commands(settings: Settings, procfile: Path, generate: int) -> list[Command]:
