@@ -89,6 +89,7 @@ class ValueTrend(Schema):
 
     attribute: str
     value: str
+    pair: bool = Field(description="Category and colour together.")
     rest: bool = Field(description="All values too rare to be followed one by one.")
     garments: int = Field(description="Garments behind this series.")
     effective: tuple[float, ...] = Field(description="Kish effective garments of this value.")
@@ -112,6 +113,7 @@ class RankedValue(Schema):
 
     attribute: str
     value: str
+    pair: bool
     garments: int
     change: float = Field(description="Observed relative change against a year ago.")
     outlook: float | None = Field(description="Forecast relative change.")

@@ -24,7 +24,7 @@ _TINY: Final = 1e-9
 _WIDEST: Final = 5.0  # of a log ratio: beyond it an interval says "unknown" whatever its number
 _MONTHS: Final = 12
 _LEVEL_PERIODS: Final = 8
-_FILLED: Final = 0.5  # of the places in the season, those that must be seen in two years or more
+_FILLED: Final = 0.65  # of the places in the season: those to be seen in two years or more
 _WEEKS: Final = 52
 
 
@@ -118,7 +118,7 @@ def observed_change(panel: Panel, *, excluded: Flash | None = None) -> Change:
         excluded: flashes, whose periods are not compared.
     """
     series, periods = panel.totals.shape
-    short = max(1, panel.season // 4)
+    short = max(2, panel.season // 4)
     if periods < panel.season + short:
         return _untestable(series)
     scatter = dispersion(panel)

@@ -28,7 +28,6 @@ from worker.trends.backtest import (
     Conformal,
     Scores,
     Trials,
-    calibrate,
     rough_intervals,
     run_trials,
     score,
@@ -120,9 +119,16 @@ def default_horizon(periods: int, season: int) -> int:
 def _study(panel: Panel, horizon: int, options: TrendOptions) -> _Findings:
     shares, trust = panel.shares, panel.trust
     middle = forecast(shares, trust, season=panel.season, horizon=horizon, groups=panel.groups)
-    trials = run_trials(shares, trust, season=panel.season, horizon=horizon, groups=panel.groups)
+    trials = run_trials(
+        shares,
+        trust,
+        season=panel.season,
+        horizon=horizon,
+        groups=panel.groups,
+        chance=panel.chance,
+    )
     conformal = (
-        calibrate(trials.actual - trials.predicted, trials.seen)
+        trials.conformal()
         if trials.seen.any()
         else rough_intervals(shares, trust, panel.season, horizon)
     )
@@ -196,6 +202,7 @@ def _series(findings: _Findings) -> tuple[ValueTrend, ...]:
         ValueTrend(
             attribute=name.attribute,
             value=name.value,
+            pair=bool(name.parts),
             rest=name.rest,
             garments=round(panel.garments[row]),
             effective=_numbers(panel.effective[row]),
@@ -306,6 +313,7 @@ def _ranked(findings: _Findings, rows: Ints) -> tuple[RankedValue, ...]:
         RankedValue(
             attribute=panel.names[row].attribute,
             value=panel.names[row].value,
+            pair=bool(panel.names[row].parts),
             garments=round(panel.garments[row]),
             change=_number(findings.change.ratio[row] - 1),
             outlook=outlook.relative if outlook else None,
