@@ -103,7 +103,8 @@ class ValueTrend(Schema):
     outlook: Outlook | None = Field(description="Null with less than a year of history.")
     kind: TrendClass
     seasonal_strength: float | None = Field(
-        description="0..1: how much of the movement beyond chance repeats every year."
+        description="0..1: how much of the movement beyond chance repeats every year; 0 where a "
+        "season cannot be told from chance, null with less than two years."
     )
     flash_at: date | None = Field(description="Start of a short peak that has passed.")
 

@@ -198,6 +198,7 @@ def _series(findings: _Findings) -> tuple[ValueTrend, ...]:
         "high95": expit(middle + outer),
     }
     two_years = len(panel.starts) >= _YEARS_TO_BEAT * panel.season
+    strength = findings.season.strength * findings.season.significant
     return tuple(
         ValueTrend(
             attribute=name.attribute,
@@ -215,7 +216,7 @@ def _series(findings: _Findings) -> tuple[ValueTrend, ...]:
             change=_change(findings, row),
             outlook=findings.outlooks[row],
             kind=findings.kinds[row],
-            seasonal_strength=_number(findings.season.strength[row]) if two_years else None,
+            seasonal_strength=_number(strength[row]) if two_years else None,
             flash_at=_flash_day(findings, row),
         )
         for row, name in enumerate(panel.names)
