@@ -16,15 +16,16 @@ STRONG_SEASON: Final = 0.6
 SEASON_LEVEL: Final = 0.01
 FLASH_LEVEL: Final = 0.01
 FLASH_LIFT: Final = 1.5
-FLASH_WEEKS: Final = 8
+FLASH_WEEKS: Final = 12  # up to 8 weeks from the height to half of it, and a quicker rise
 REPEAT_Z: Final = 2.0
 TREND_YEARS: Final = 3
 _Z95: Final = 1.959964
 _TINY: Final = 1e-9
 _WIDEST: Final = 5.0  # of a log ratio: beyond it an interval says "unknown" whatever its number
+_CUT: Final = 3.0  # standard deviations
 _MONTHS: Final = 12
 _LEVEL_PERIODS: Final = 8
-_FILLED: Final = 0.5  # of the places in the season, those that must be seen in two years or more
+_FILLED: Final = 0.65  # of the places in the season: those to be seen in two years or more
 _WEEKS: Final = 52
 
 
@@ -93,6 +94,15 @@ def dispersion(panel: Panel) -> Floats:
     seasonal, so that slow noise counts as well as scatter; half shrunk to the median of all.
     """
     residuals, seen = _pearson(panel, _expected(panel))
+    # A flash is no noise: residuals far outside the usual ones are cut off.
+    usual = np.array(
+        [
+            np.median(np.abs(row[known])) if known.any() else 0.0
+            for row, known in zip(residuals, seen, strict=True)
+        ]
+    )
+    limit = np.maximum(_CUT * 1.4826 * usual, _CUT)[:, None]
+    residuals = np.clip(residuals, -limit, limit)
     lags = max(1, panel.season // 3)
     count = np.maximum(seen.sum(1), 1)
     variance = (residuals**2).sum(1) / count
@@ -118,7 +128,7 @@ def observed_change(panel: Panel, *, excluded: Flash | None = None) -> Change:
         excluded: flashes, whose periods are not compared.
     """
     series, periods = panel.totals.shape
-    short = max(1, panel.season // 4)
+    short = max(2, panel.season // 4)
     if periods < panel.season + short:
         return _untestable(series)
     scatter = dispersion(panel)
@@ -186,7 +196,7 @@ def season_of(panel: Panel) -> Season:
 def find_flashes(panel: Panel) -> Flash:
     """Find short peaks that have passed.
 
-    A window of up to 8 weeks whose share is far above both sides (a scan, Bonferroni over places),
+    A window of up to 12 weeks whose share is far above both sides (a scan, Bonferroni over places),
     by half at least, and above the same weeks of every other year that was seen.
     """
     series, periods = panel.totals.shape

@@ -28,7 +28,6 @@ from worker.trends.backtest import (
     Conformal,
     Scores,
     Trials,
-    calibrate,
     rough_intervals,
     run_trials,
     score,
@@ -120,9 +119,16 @@ def default_horizon(periods: int, season: int) -> int:
 def _study(panel: Panel, horizon: int, options: TrendOptions) -> _Findings:
     shares, trust = panel.shares, panel.trust
     middle = forecast(shares, trust, season=panel.season, horizon=horizon, groups=panel.groups)
-    trials = run_trials(shares, trust, season=panel.season, horizon=horizon, groups=panel.groups)
+    trials = run_trials(
+        shares,
+        trust,
+        season=panel.season,
+        horizon=horizon,
+        groups=panel.groups,
+        chance=panel.chance,
+    )
     conformal = (
-        calibrate(trials.actual - trials.predicted, trials.seen)
+        trials.conformal()
         if trials.seen.any()
         else rough_intervals(shares, trust, panel.season, horizon)
     )
@@ -192,10 +198,12 @@ def _series(findings: _Findings) -> tuple[ValueTrend, ...]:
         "high95": expit(middle + outer),
     }
     two_years = len(panel.starts) >= _YEARS_TO_BEAT * panel.season
+    strength = findings.season.strength * findings.season.significant
     return tuple(
         ValueTrend(
             attribute=name.attribute,
             value=name.value,
+            pair=bool(name.parts),
             rest=name.rest,
             garments=round(panel.garments[row]),
             effective=_numbers(panel.effective[row]),
@@ -208,7 +216,7 @@ def _series(findings: _Findings) -> tuple[ValueTrend, ...]:
             change=_change(findings, row),
             outlook=findings.outlooks[row],
             kind=findings.kinds[row],
-            seasonal_strength=_number(findings.season.strength[row]) if two_years else None,
+            seasonal_strength=_number(strength[row]) if two_years else None,
             flash_at=_flash_day(findings, row),
         )
         for row, name in enumerate(panel.names)
@@ -306,6 +314,7 @@ def _ranked(findings: _Findings, rows: Ints) -> tuple[RankedValue, ...]:
         RankedValue(
             attribute=panel.names[row].attribute,
             value=panel.names[row].value,
+            pair=bool(panel.names[row].parts),
             garments=round(panel.garments[row]),
             change=_number(findings.change.ratio[row] - 1),
             outlook=outlook.relative if outlook else None,

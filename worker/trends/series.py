@@ -87,6 +87,14 @@ class Panel:
         usual = np.array([np.median(row[row > 0]) if np.any(row > 0) else 1 for row in self.totals])
         return np.asarray(np.minimum(1, self.totals / usual[:, None]), dtype=np.float64)
 
+    @property
+    def chance(self) -> Floats:
+        """Variance that sampling alone gives the logit of a share over the last year, [s]."""
+        shares, trust = self.shares[:, -self.season :], self.trust[:, -self.season :]
+        known = np.maximum(self.totals[:, -self.season :] * shares * (1 - shares), 0.5)
+        total = np.maximum(trust.sum(1), 1e-9)
+        return np.asarray((trust / known).sum(1) / total, dtype=np.float64)
+
     def wilson(self) -> tuple[Floats, Floats, Floats]:
         """Return share, low and high of the 95% band (Wilson 1927), [s, t]; NaN in a gap."""
         with np.errstate(invalid="ignore", divide="ignore"):

@@ -68,7 +68,7 @@ def change_words(series: ValueTrend) -> str:
         return "there is no year before to compare with"
     return (
         f"{growth(change.relative)} a year, from {percent(change.earlier_share)} to "
-        f"{percent(change.recent_share)} of {series.attribute}"
+        f"{percent(change.recent_share)} of garments"
     )
 
 
@@ -100,8 +100,11 @@ def sentence(report: TrendReport, series: ValueTrend) -> str:
 
 def headlines(report: TrendReport) -> list[tuple[ValueTrend, str]]:
     """Return the findings worth a line at the top: series and sentence."""
-    chosen = [find(report, one) for one in (*report.rising[:3], *report.declining[:3])]
-    single = [one for one in report.series if not one.rest and " and " not in one.attribute]
+    chosen = []
+    for ranking in (report.rising, report.declining):
+        first = sorted(ranking, key=lambda one: one.pair)[:3]  # what is broad before what is narrow
+        chosen += [find(report, one) for one in first]
+    single = [one for one in report.series if not one.rest and not one.pair]
     for kind in ("flash", "seasonal"):
         alike = [one for one in single if one.kind == kind]
         chosen += sorted(alike, key=lambda one: -one.garments)[:3]
