@@ -214,8 +214,7 @@ def _publication(
                 catalog.id,
                 job_id=attempt.job.id,
                 after_version=catalog.version,
-                image_size=outcome.master.size,
-                channels=outcome.master.channels,
+                shape=(outcome.master.size, outcome.master.channels),
                 shards=sink.shards,
                 garments=sink.garments,
             )
