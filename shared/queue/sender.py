@@ -16,6 +16,9 @@ from shared.settings import Settings
 
 # A hint that was lost with Redis' memory must not keep the next one from being sent for long.
 HINT_SECONDS: Final = 10
+# `retry=False` is not asked where the connection itself is missing: by default a send then holds
+# its caller, who has the row written already, for six seconds.
+_IMPATIENCE: Final = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1}
 
 
 class Sender:
@@ -28,7 +31,9 @@ class Sender:
     @classmethod
     def from_settings(cls, settings: Settings) -> "Sender":
         """Return a sender over the settings' Redis."""
-        return cls(create_app(settings), connect(settings))
+        app = create_app(settings)
+        app.conf.broker_transport_options = {**app.conf.broker_transport_options, **_IMPATIENCE}
+        return cls(app, connect(settings))
 
     def send_job(self, job: JobRecord) -> None:
         """Tell a worker of a job.
