@@ -90,7 +90,16 @@ def default_horizon(periods: int, season: int) -> int:
 
 def _study(panel: Panel, horizon: int, options: TrendOptions) -> Findings:
     shares, trust = panel.shares, panel.trust
-    middle = forecast(shares, trust, season=panel.season, horizon=horizon, groups=panel.groups)
+    flash = find_flashes(panel)
+    passed = flash_mask(panel, flash)
+    # A flash will not come back with the season: the forecast is not to learn from it.
+    middle = forecast(
+        shares,
+        trust * ~passed,
+        season=panel.season,
+        horizon=horizon,
+        groups=panel.groups,
+    )
     trials = run_trials(
         shares,
         trust,
@@ -104,8 +113,7 @@ def _study(panel: Panel, horizon: int, options: TrendOptions) -> Findings:
         if trials.seen.any()
         else rough_intervals(shares, trust, panel.season, horizon)
     )
-    flash = find_flashes(panel)
-    change = observed_change(panel, excluded=flash_mask(panel, flash))
+    change = observed_change(panel, excluded=passed)
     season = season_of(panel)
     rate, least = options.false_discovery_rate, options.minimum_change
     called = significant(change, false_discovery_rate=rate, minimum_change=least)
