@@ -17,6 +17,7 @@ KINDS: Final = {
 _DOUBLE: Final = 1.0
 _TENFOLD: Final = 9.0
 _FINE: Final = 0.1
+_EVEN: Final = 0.015
 _TIMES: Final = "\N{MULTIPLICATION SIGN}"
 
 
@@ -111,13 +112,29 @@ def headlines(report: TrendReport) -> list[tuple[ValueTrend, str]]:
     return [(one, sentence(report, one)) for one in chosen]
 
 
+def silence(report: TrendReport) -> str:
+    """Return why there is no finding."""
+    if all(one.kind == "insufficient" for one in report.series):
+        return (
+            "There is too little to call any trend. A value is judged when it has a dozen garments "
+            f"or more, and when most {report.period}s of the last two years hold garments, so that "
+            "each can be compared with the year before."
+        )
+    return (
+        "Nothing moved by more than chance: no value rises, declines, or comes back with the "
+        "season clearly enough to be called."
+    )
+
+
 def trust(report: TrendReport) -> str:
     """Return how far to believe the forecast, in a sentence or two."""
     test = report.backtest
     if test.skill is None:
         return test.note or "There was nothing to test the forecast on."
     trials = f"{len(test.origins)} trial{'' if len(test.origins) == 1 else 's'} on the past"
-    if test.skill > 0:
+    if abs(test.skill) < _EVEN:
+        text = f"In {trials} the forecast erred as much as “same as last year”."
+    elif test.skill > 0:
         text = f"In {trials} the forecast erred {test.skill:.0%} less than “same as last year”."
     else:
         text = (

@@ -11,7 +11,8 @@ import pytest
 from shared.schemas.trends import Period
 from worker.trends.arrays import Floats
 from worker.trends.observations import Observations, from_rows
-from worker.trends.series import SEASONS, Name, Panel, period_starts
+from worker.trends.periods import SEASONS, period_starts
+from worker.trends.series import Name, Panel
 
 NOW = datetime(2026, 10, 1, 9, tzinfo=UTC)
 
@@ -31,14 +32,15 @@ def _movement(kind: str, rng: np.random.Generator, periods: int, season: int) ->
     """Return the log of a share's movement, [t]."""
     years = np.arange(periods) / season
     if kind == "rising":
-        return rng.uniform(0.3, 0.6) * (years - years[-1] / 2)
+        return np.asarray(rng.uniform(0.3, 0.6) * (years - years[-1] / 2))
     if kind == "declining":
-        return -rng.uniform(0.3, 0.6) * (years - years[-1] / 2)
+        return np.asarray(-rng.uniform(0.3, 0.6) * (years - years[-1] / 2))
     if kind == "seasonal":
-        return rng.uniform(0.6, 1.0) * np.cos(2 * np.pi * (years - rng.uniform()))
+        return np.asarray(rng.uniform(0.6, 1.0) * np.cos(2 * np.pi * (years - rng.uniform())))
     if kind == "flash":
         height = rng.uniform(0.3, 0.9) * years[-1]
-        return np.log(1 + rng.uniform(2, 4) * np.exp(-0.5 * ((years - height) / 0.05) ** 2))
+        lift = rng.uniform(2, 4) * np.exp(-0.5 * ((years - height) / 0.05) ** 2)
+        return np.asarray(np.log(1 + lift))
     return np.zeros(periods)
 
 

@@ -7,13 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from worker.trends.classify import (
-    benjamini_hochberg,
-    classify,
-    find_flashes,
-    observed_change,
-    season_of,
-)
+from worker.trends.changes import benjamini_hochberg, observed_change
+from worker.trends.classify import classify, find_flashes, flash_mask, season_of
 from worker.trends.series import Panel
 
 KINDS = ("rising", "declining", "seasonal", "flash", "flat", "flat")
@@ -22,7 +17,7 @@ World = Callable[..., Any]
 
 def _classes(panel: Panel) -> list[str]:
     flash = find_flashes(panel)
-    change = observed_change(panel, excluded=flash)
+    change = observed_change(panel, excluded=flash_mask(panel, flash))
     season = season_of(panel)
     return list(
         classify(panel, change, season, flash, false_discovery_rate=0.05, minimum_change=0.05)

@@ -115,7 +115,7 @@ def test_one_series_never_changes_another() -> None:
 def _held(shares: Floats) -> Floats:
     """Hold zeros at half of the least share that the series has shown."""
     least = np.where(shares > 0, shares, np.inf).min(1, keepdims=True)
-    return np.maximum(shares, least / 2)
+    return np.asarray(np.maximum(shares, least / 2))
 
 
 def test_the_last_year_of_100_real_series_is_forecast_well(real_series: Floats) -> None:

@@ -95,7 +95,7 @@ def test_text_from_outside_is_escaped(now: datetime) -> None:
 def test_a_report_in_which_nothing_happens_is_still_a_page(shop: Shop, now: datetime) -> None:
     made = build_report(shop(400, years=0.7), TrendOptions(), generated_at=now)
     page = render(made)["report.html"].decode()
-    assert "Nothing moved by more than chance" in page
+    assert "There is too little to call any trend" in page
     assert trust(made)
 
 

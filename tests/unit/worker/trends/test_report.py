@@ -89,7 +89,7 @@ def test_it_says_what_it_was_made_from(shop: Shop, now: datetime) -> None:
     assert (data.garments, data.dated, data.used) == (1000, 900, 900)
     assert sum(one.garments for one in data.segments) == 900
     assert {one.name for one in data.segments} == {"online", "store"}
-    assert any("100 garments carry no date" in note for note in data.notes)
+    assert any("100 garments without a date" in note for note in data.notes)
 
 
 @pytest.mark.parametrize("months", [5, 9, 14, 20, 26])

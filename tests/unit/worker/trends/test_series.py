@@ -9,15 +9,8 @@ import pytest
 from shared.errors import InvalidInputError, TooLittleDataError
 from shared.schemas.trends import Period, TrendOptions
 from worker.trends.observations import Observations, from_rows
-from worker.trends.series import (
-    REST,
-    Panel,
-    build_panel,
-    choose_period,
-    following,
-    period_numbers,
-    period_starts,
-)
+from worker.trends.periods import choose_period, following, period_numbers, period_starts
+from worker.trends.series import REST, Panel, build_panel
 
 TODAY = date(2026, 10, 1)
 Shop = Callable[..., Observations]
