@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import click
 
 from shared.cli.output import print_json, print_table
-from shared.cli.progress import describe
+from shared.client.progress import describe
 from shared.schemas.jobs import Job, JobState
 
 
