@@ -320,7 +320,7 @@ def _floral(rng: np.random.Generator) -> Layer:
     for row, y in enumerate(np.arange(start, SIZE + 3, 5.2)):
         for x in np.arange(start + 2.9 * (row % 2), SIZE + 3, 5.8):
             _blossom(pen, (x + rng.uniform(-0.7, 0.7), y + rng.uniform(-0.7, 0.7)), rng)
-    return np.asarray(image, dtype=np.float32) / 255
+    return _layer(image)
 
 
 def _blossom(pen: ImageDraw.ImageDraw, at: Point, rng: np.random.Generator) -> None:

@@ -6,8 +6,10 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Final
 
+from sqlalchemy.exc import IntegrityError
+
 from shared import ids
-from shared.errors import IdempotencyMismatchError, QueueUnavailableError
+from shared.errors import ConflictError, IdempotencyMismatchError, QueueUnavailableError
 from shared.queue.sender import Sender
 from shared.records import Records, Transaction, jobs
 from shared.schemas.jobs import DesignSpec, JobKind, JobRecord, JobState, Spec
@@ -105,10 +107,29 @@ def submit(
         IdempotencyMismatchError: the key came with another request before.
         DatabaseUnavailableError: nothing was accepted.
     """
-    with records.transaction() as tx:
-        job = enqueue(tx, site_id, spec, idempotency_key=idempotency_key, fingerprint=fingerprint)
+    mark = fingerprint or fingerprint_of(spec.model_dump(mode="json"))
+    try:
+        with records.transaction() as tx:
+            job = enqueue(tx, site_id, spec, idempotency_key=idempotency_key, fingerprint=mark)
+    except IntegrityError:
+        # Two requests with one key at the same time: the other was first, and its job is ours.
+        job = _other(records, site_id, idempotency_key, mark)
     send(records, sender, [job])
     return job
+
+
+def _other(
+    records: Records, site_id: str, idempotency_key: str | None, fingerprint: str
+) -> JobRecord:
+    with records.reading() as tx:
+        found = (
+            None
+            if idempotency_key is None
+            else find_promised(tx, site_id, idempotency_key, fingerprint)
+        )
+    if found is None:
+        raise ConflictError("The job could not be written beside what is there. Send it again.")
+    return found
 
 
 def fingerprint_of(body: dict[str, Any]) -> str:

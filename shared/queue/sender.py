@@ -48,14 +48,18 @@ class Sender:
         else:
             self.send(TASK_OF[job.kind], job.id)
 
-    def hint_release(self, release_id: str) -> None:
+    def hint_release(self, release_id: str, *, again: bool = False) -> None:
         """Tell a generation worker that a release has work, unless one was told and has not come.
+
+        Args:
+            release_id: the release.
+            again: tell in any case; the one that was told may be dead.
 
         Raises:
             QueueUnavailableError: Redis does not answer.
         """
         try:
-            first = self._redis.set(hint_key(release_id), 1, nx=True, ex=HINT_SECONDS)
+            first = self._redis.set(hint_key(release_id), 1, nx=not again, ex=HINT_SECONDS)
         except RedisError as error:
             raise _unavailable(error) from error
         if first:

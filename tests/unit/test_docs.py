@@ -31,7 +31,9 @@ def test_every_setting_is_described_with_its_default() -> None:
 
 
 def test_no_setting_is_described_that_does_not_exist() -> None:
-    named = set(re.findall(r"^\| `TOILE_(\w+)` \|", (ROOT / "docs/settings.md").read_text(), re.M))
+    named = set(
+        re.findall(r"^\| `TOILE_(\w+)` \|", (ROOT / "docs/settings.md").read_text(), re.MULTILINE)
+    )
     known = {name.upper() for name in Settings.model_fields} | {"URL", "API_KEY"}
     assert named <= known
 
@@ -39,15 +41,15 @@ def test_no_setting_is_described_that_does_not_exist() -> None:
 def test_every_make_target_that_a_page_names_exists() -> None:
     targets = set(TARGET.findall((ROOT / "Makefile").read_text()))
     named = {
-        target
-        for page in PAGES
-        for target in re.findall(r"`make ([a-z][a-z-]*)", page.read_text())
+        target for page in PAGES for target in re.findall(r"`make ([a-z][a-z-]*)", page.read_text())
     }
     assert named - targets == set()
 
 
 def test_every_word_of_the_glossary_is_used_in_the_code() -> None:
-    rows = re.findall(r"^\| ([a-z][a-z ]+?) \|", (ROOT / "docs/glossary.md").read_text(), re.M)
+    rows = re.findall(
+        r"^\| ([a-z][a-z ]+?) \|", (ROOT / "docs/glossary.md").read_text(), re.MULTILINE
+    )
     code = " ".join(
         path.read_text().lower()
         for side in ("web", "worker", "shared")

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 
+_BLOCK_BYTES: Final = 2**20  # resized at once: its floats stay in the processor's cache
 _LOBES: Final = 3  # Lanczos-3, as Pillow's own best filter
 # ITU-R BT.601, as Pillow's convert("L"), so that a picture turned grey here or there is the same.
 _LUMA: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)
@@ -36,18 +37,23 @@ def resize_floats(pixels: NDArray[np.float32], size: int) -> NDArray[np.float32]
     if side == size:
         return pixels
     matrix = lanczos_matrix(side, size)
-    # Rows first: [size, side] @ [n, side, side * channels]; then columns of each row.
-    rows = matrix @ pixels.reshape(count, side, side * channels)
-    columns = matrix @ rows.reshape(count * size, side, channels)
-    return columns.reshape(count, size, size, channels)
+    # Two large products. The channels are moved in between: a product whose last side is 3 is 20
+    # times as slow as BLAS.
+    rows = (matrix @ pixels.reshape(count, side, side * channels)).reshape(-1, side, channels)
+    lines = np.ascontiguousarray(rows.transpose(0, 2, 1)).reshape(-1, side) @ matrix.T
+    return np.asarray(lines.reshape(count, size, channels, size).transpose(0, 1, 3, 2))
 
 
 def resize_pixels(pixels: Pixels, size: int) -> Pixels:
     """Resize uint8 ``[n, side, side, channels]`` to ``[n, size, size, channels]``, rounded."""
     if pixels.shape[1] == size:
         return pixels
-    resized = resize_floats(pixels.astype(np.float32), size)
-    return np.asarray(np.clip(np.rint(resized), 0, 255), dtype=np.uint8)
+    resized = np.empty((len(pixels), size, size, pixels.shape[3]), dtype=np.uint8)
+    step = max(1, _BLOCK_BYTES // int(np.prod(pixels.shape[1:])))
+    for start in range(0, len(pixels), step):
+        block = resize_floats(pixels[start : start + step].astype(np.float32), size)
+        resized[start : start + step] = np.clip(np.rint(block), 0, 255)
+    return resized
 
 
 def to_channels(pixels: Pixels, channels: int) -> Pixels:

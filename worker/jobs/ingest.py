@@ -214,8 +214,7 @@ def _publication(
                 catalog.id,
                 job_id=attempt.job.id,
                 after_version=catalog.version,
-                image_size=outcome.master.size,
-                channels=outcome.master.channels,
+                shape=(outcome.master.size, outcome.master.channels),
                 shards=sink.shards,
                 garments=sink.garments,
             )
@@ -245,4 +244,3 @@ def _fresh_report() -> TrendSpec:
 
 def _reports(reports: Sequence[Any]) -> tuple[Rejection, ...]:
     return tuple(Rejection(name=one.name, reason=one.reason) for one in reports[:_NAMED])
-

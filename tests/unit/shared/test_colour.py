@@ -97,7 +97,7 @@ def test_what_is_no_code_is_refused_with_what_was_expected(code: str) -> None:
         ("#0c0c0c", "black"),
         ("#ffffff", "white"),
         ("#7f7f7f", "grey"),
-        ("#36454f", "grey"),  # charcoal
+        ("#5b6770", "grey"),  # slate
         ("#d2b48c", "beige"),  # tan
         ("#654321", "brown"),
         ("#dc143c", "red"),  # crimson
