@@ -71,9 +71,8 @@ def client_of(app: Application, secret: str) -> FlaskClient:
 
 
 @pytest.fixture
-def shop(records: Records, filled: tuple[Path, Shop]) -> Shop:
+def shop(filled: tuple[Path, Shop]) -> Shop:
     """The site with everything in it."""
-    assert records
     return deepcopy(filled[1])
 
 

@@ -1,6 +1,5 @@
 """What the front says of itself, and what it does while a part is away."""
 
-import os
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -89,13 +88,6 @@ def test_without_the_store_uploads_are_put_off(
     ready = client.get("/readyz")
     assert (ready.status_code, ready.get_json()["parts"]["store"]["ok"]) == (503, False)
     app.extensions[EXTENSION].redis.close()
-
-
-@pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_may_not_be_written_is_a_store_that_is_away(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(StoreUnavailableError):
-        LocalArtifacts(tmp_path).put("a/b", b"x")
 
 
 def test_a_database_of_another_version_is_told(settings: Settings, records: Records) -> None:
