@@ -67,7 +67,7 @@ class _Waiting:
     picture: Picture
 
 
-def ingest(
+def ingest(  # noqa: PLR0913 - each is a choice of the caller's own, and all are keywords
     source: Source,
     *,
     sink: GarmentSink,
@@ -97,7 +97,7 @@ def ingest(
     run = _Ingest(source.expected, sink, SeenGarments(known or KnownGarments()), master, limits)
     with pillow_quiet(), ThreadPoolExecutor(_THREADS, thread_name_prefix="decode") as pool:
         items = iter(source.items())
-        size = master.size if master else None
+        size = master.size if master else size
         if size is None:
             probed, size = _probe(items, limits)
             items = chain(probed, items)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from shared.errors import CheckpointCorruptError, OutOfMemoryError, TrainingDivergedError
 from worker.gan import card, device, grid, latents, recipe
 from worker.gan.checkpoint import Checkpoint, Checkpoints, pack, unpack
+from worker.gan.combinations import Combinations
 from worker.gan.data import Dataset
 from worker.gan.progress import Progress, TrainingInterrupted
 from worker.gan.recipe import Hyperparameters, Recipe
@@ -91,6 +92,7 @@ class _Run:
         self, asked: Recipe, dataset: Dataset, checkpoints: Checkpoints, clock: Callable[[], float]
     ) -> None:
         self.dataset = dataset
+        self.combinations = Combinations.of(dataset.label_matrix())
         self.checkpoints = checkpoints
         self.clock = clock
         self.device = device.prepare()
@@ -213,7 +215,7 @@ class _Run:
         }
         return TrainedRelease(
             self.trainer.average.get_weights(), self.hyper, self.dataset.size,
-            self.dataset.channels, dict(self.dataset.vocabulary),
+            self.dataset.channels, dict(self.dataset.vocabulary), self.combinations,
             card.write(
                 dataset=self.dataset, recipe=self.recipe, device=self.device,
                 choices=self.choices, history=history,
@@ -306,6 +308,7 @@ class _Run:
         rows: Sequence[int] = range(min(len(values), GRID_ROWS)) or [-1]
         labels = np.full((len(rows) * GRID_COLUMNS, len(self.dataset.vocabulary)), -1, np.int32)
         labels[:, :1] = np.repeat(rows, GRID_COLUMNS)[:, np.newaxis]
+        labels = self.combinations.fill(labels, list(range(GRID_COLUMNS)) * len(rows))
         fixed = np.tile(latents.draw(range(GRID_COLUMNS), self.hyper.latent), (len(rows), 1))
         return grid.assemble(grid.to_bytes(self.trainer.sample(fixed, labels)), GRID_COLUMNS)
 
