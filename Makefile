@@ -48,6 +48,7 @@ lint: setup ## ruff, mypy strict, import contracts, spelling, docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/codespell $$(git ls-files)
+	$(BIN)/python -m pytest -q tests/unit/test_docs.py
 
 .PHONY: format
 format: setup ## Format, and mend what ruff can mend
@@ -71,6 +72,10 @@ lock: setup ## Write the hashed lock files anew; UPGRADE=1 takes newer versions
 	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra gpu -o worker/requirements-gpu.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra web --extra worker --extra local --group dev -o tests/requirements.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) tests/requirements-uv.in -o tests/requirements-uv.txt
+
+.PHONY: revision
+revision: setup ## Write a migration from the tables; MESSAGE="what changes"
+	$(BIN)/toile migrate --revision "$(MESSAGE)"
 
 .PHONY: clean
 clean: ## Remove the environment and caches; keeps var/

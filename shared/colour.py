@@ -1,6 +1,7 @@
 """Colour as people see and name it: sRGB, CIELAB, CIEDE2000 and sixteen families."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -223,3 +224,18 @@ def families_of(labs: ArrayLike) -> NDArray[np.intp]:
 def family_of(lab: ArrayLike) -> str:
     """Return the family name of one CIELAB colour."""
     return FAMILY_NAMES[int(families_of(np.asarray(lab)))]
+
+
+def nearest_family(code: str, names: Collection[str]) -> str | None:
+    """Return the name among `names` whose family is nearest to ``#rrggbb``; None if none is one.
+
+    Raises:
+        InvalidInputError: `code` is no colour code.
+    """
+    lab = hex_to_lab(code)
+    distance = {
+        family.name: min(float(delta_e(lab, hex_to_lab(anchor))) for anchor in family.anchors)
+        for family in FAMILIES
+        if family.name in names
+    }
+    return min(distance, key=distance.__getitem__) if distance else None

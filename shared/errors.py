@@ -76,6 +76,13 @@ class CatalogTooSmallError(ToileError):
     reason = "catalog_too_small"
 
 
+class CatalogChangedError(ToileError):
+    """Another ingest published a version of the same catalog first."""
+
+    reason = "catalog_changed"
+    retryable = True
+
+
 class TooLittleDataError(ToileError):
     """Too few dated garments to say anything about trends."""
 

@@ -74,6 +74,7 @@ def ingest(
     limits: IngestLimits = DEFAULT_LIMITS,
     known: KnownGarments | None = None,
     master: Master | None = None,
+    size: int | None = None,
     on_progress: Callable[[IngestProgress], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> IngestOutcome:
@@ -85,6 +86,7 @@ def ingest(
         limits: as the source was opened with.
         known: what the catalog holds, to merge and flag duplicates.
         master: the catalog's size and channels; None for its first ingest, which chooses them.
+        size: side that a first ingest must choose, where the catalog's owner has named one.
         on_progress: called every 64 items and at the end.
         should_stop: asked every 64 items. What has reached the sink by then stays there.
 

@@ -1,0 +1,54 @@
+"""The one place where artifact keys are made. A key never holds what a caller typed."""
+
+
+def upload(upload_id: str) -> str:
+    """A file as a site sent it."""
+    return f"uploads/{upload_id}"
+
+
+def shard(catalog_id: str, shard_id: str) -> str:
+    """Garment pictures of a catalog: uint8 [n, size, size, channels] as .npy."""
+    return f"catalogs/{catalog_id}/shards/{shard_id}.npy"
+
+
+def checkpoints(job_id: str) -> str:
+    """The prefix of a training's checkpoints."""
+    return f"jobs/{job_id}/checkpoints/"
+
+
+def checkpoint_file(job_id: str, fence: int, number: int, name: str) -> str:
+    """One file of the n-th checkpoint under a fence; as text, the newest sorts last.
+
+    The fence keeps a worker that lost its lease from writing over the newer one's.
+    """
+    return f"{checkpoints(job_id)}{fence:06d}-{number:08d}/{name}"
+
+
+def preview(job_id: str, fence: int) -> str:
+    """The newest sample grid of a running training, PNG."""
+    return f"jobs/{job_id}/preview-{fence}.png"
+
+
+def release(release_id: str) -> str:
+    """The prefix of a release's files."""
+    return f"releases/{release_id}/"
+
+
+def release_file(release_id: str, name: str) -> str:
+    """One file of a release."""
+    return f"{release(release_id)}{name}"
+
+
+def design(job_id: str, fence: int, design_id: str, extension: str) -> str:
+    """A design's picture."""
+    return f"designs/{job_id}/{fence}/{design_id}.{extension}"
+
+
+def report_file(report_id: str, name: str) -> str:
+    """One file of a trend report."""
+    return f"reports/{report_id}/{name}"
+
+
+def probe() -> str:
+    """A few bytes that are written to see whether the store can be written."""
+    return "health/probe"

@@ -1,0 +1,56 @@
+"""The command line. It starts fast: a command's own module is loaded when it is asked for."""
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from shared.cli.lazy import LazyGroup
+from shared.errors import ToileError
+
+_EPILOG = (
+    "Commands that speak to the server take its address from TOILE_URL and the key from "
+    "TOILE_API_KEY, or from the file that `toile key create --save` wrote."
+)
+
+toile = LazyGroup(
+    "toile",
+    help="Toile learns garments from a catalog, designs new ones, and reports trends.",
+    epilog=_EPILOG,
+    commands={
+        "up": ("shared.cli.stack:up", "Start everything on this machine and stay."),
+        "demo": ("shared.cli.stack:demo", "Run the main job end to end."),
+        "doctor": ("shared.cli.doctor:doctor", "Say what is missing, and how to mend it."),
+        "migrate": ("shared.cli.stack:migrate", "Bring the database's tables up to date."),
+        "site": ("shared.cli.sites:site", "Make and list sites."),
+        "key": ("shared.cli.keys:key", "Make, list and revoke API keys."),
+        "console": ("shared.cli.keys:console", "Print a link that logs a browser in once."),
+        "catalog": ("shared.cli.catalogs:catalog", "Add garments to catalogs, and list them."),
+        "train": ("shared.cli.training:train", "Train a model on a catalog."),
+        "design": ("shared.cli.designs:design", "Make designs with a model."),
+        "jobs": ("shared.cli.jobs:jobs", "Look at jobs, wait for them, cancel and retry them."),
+        "trends": ("shared.cli.trends:trends", "Make a trend report."),
+    },
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns 0 when it did what was asked, 1 when it could not, 2 for misuse."""
+    try:
+        code = toile.main(
+            None if arguments is None else list(arguments), "toile", standalone_mode=False
+        )
+    except click.exceptions.Abort:
+        click.echo("Stopped.", err=True)
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except ToileError as error:
+        click.echo(f"{click.style('Error:', fg='red')} {error.message}", err=True)
+        return 1
+    except BrokenPipeError:  # whoever read the output has seen enough
+        sys.stderr.close()
+        return 1
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,289 @@
+"""The verbs of the API as methods: schemas go in and come out."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+
+from shared.client.failures import ApiError
+from shared.client.http import Http, Part, Request
+from shared.errors import ConflictError
+from shared.schemas.base import Schema
+from shared.schemas.catalogs import Catalog, GarmentFields
+from shared.schemas.designs import Design, DesignRequest
+from shared.schemas.health import Readiness
+from shared.schemas.jobs import Job, JobState
+from shared.schemas.listing import Listing
+from shared.schemas.models import Model, Release, TrainingRequest
+from shared.schemas.reports import ReportView, TrendRequest
+
+Answer = TypeVar("Answer", bound=Schema)
+
+_POLL_SECONDS: Final = 30.0
+_WATCH_SECONDS: Final = 1.0  # how old the progress that is shown may get
+_MARGIN_SECONDS: Final = 30.0  # how much later than asked a long poll may be answered
+_UPLOAD_SECONDS: Final = 600.0
+_PAGE: Final = 200
+
+
+class NotFinishedError(ConflictError):
+    """A job was not over when the time to wait for it was."""
+
+    reason = "not_finished"
+    retryable = True
+
+
+class Client:
+    """A site's way to its Toile.
+
+    Every request that changes something carries an idempotency key, so that it is sent again
+    without harm when a connection breaks.
+
+    Args:
+        url: the server's address, such as ``http://127.0.0.1:8000``.
+        key: an API key of the site.
+        transport: what carries the requests, where not the network; for tests.
+        options: see `Http`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str | None,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        **options: Any,
+    ) -> None:
+        self._http = Http(url, key, transport=transport, **options)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    def readiness(self) -> Readiness:
+        """Return what the server can do just now; needs no key."""
+        return self._get("/readyz", Readiness)
+
+    def catalogs(self) -> list[Catalog]:
+        """Return all catalogs, newest first."""
+        return list(self._every("/v1/catalogs", Catalog))
+
+    def catalog(self, reference: str) -> Catalog:
+        """Return a catalog by its id or name."""
+        return self._get(f"/v1/catalogs/{_part(reference)}", Catalog)
+
+    def create_catalog(self, name: str, *, image_size: int | None = None) -> Catalog:
+        """Make an empty catalog, or return the one of that name."""
+        body = {"name": name, "image_size": image_size}
+        try:
+            return self._post("/v1/catalogs", Catalog, json_body=body)
+        except ApiError as error:
+            if error.reason != ConflictError.reason:
+                raise
+            return self.catalog(name)
+
+    def add_archive(self, catalog: str, archive: Path) -> Job:
+        """Upload a zip or tar of garments; the job takes it in."""
+        return self._upload(catalog, Part("archive", archive, archive.name), {})
+
+    def add_image(self, catalog: str, image: Path, fields: GarmentFields | None = None) -> Job:
+        """Upload one garment's picture with what is known of it."""
+        form = {} if fields is None else {"fields": json.dumps(_body(fields))}
+        return self._upload(catalog, Part("image", image, image.name), form)
+
+    def add_path(self, catalog: str, path: str) -> Job:
+        """Take in what lies on the server, below one of its TOILE_IMPORT_ROOTS."""
+        return self._post(f"/v1/catalogs/{_part(catalog)}/garments", Job, json_body={"path": path})
+
+    def train(self, request: TrainingRequest) -> Job:
+        """Train a model on a catalog."""
+        return self._post("/v1/training-jobs", Job, json_body=_body(request))
+
+    def design(self, request: DesignRequest) -> Job:
+        """Make designs."""
+        return self._post("/v1/design-jobs", Job, json_body=_body(request))
+
+    def trend_report(self, request: TrendRequest | None = None) -> Job:
+        """Make a trend report."""
+        return self._post("/v1/trend-reports", Job, json_body=_body(request or TrendRequest()))
+
+    def jobs(
+        self, *, kind: str | None = None, state: str | None = None, limit: int = 20
+    ) -> list[Job]:
+        """Return the newest jobs."""
+        query = {"kind": kind, "state": state}
+        found: list[Job] = []
+        for job in self._every("/v1/jobs", Job, query=query, page=min(limit, _PAGE)):
+            found.append(job)
+            if len(found) >= limit:
+                break
+        return found
+
+    def job(self, job_id: str, *, wait: float = 0) -> Job:
+        """Return a job; with `wait`, once it is over or after so many seconds."""
+        query = {"wait": f"{wait:g}"} if wait else {}
+        path = f"/v1/jobs/{_part(job_id)}"
+        return self._read(Request("GET", path, query=query, seconds=wait + _MARGIN_SECONDS), Job)
+
+    def wait(
+        self,
+        job_id: str,
+        *,
+        timeout: float | None = None,
+        on_progress: Callable[[Job], None] | None = None,
+    ) -> Job:
+        """Return a job once it is over, however it ended.
+
+        Args:
+            job_id: the job.
+            timeout: seconds after which to give up; None waits for ever.
+            on_progress: called with the job about once a second, and once when it is over.
+
+        Raises:
+            NotFinishedError: the time is over and the job is not.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        turn = _POLL_SECONDS if on_progress is None else _WATCH_SECONDS
+        while True:
+            left = turn if deadline is None else deadline - time.monotonic()
+            asked = time.monotonic()
+            job = self.job(job_id, wait=max(0.0, min(turn, left)))
+            if on_progress is not None:
+                on_progress(job)
+            if job.state.is_final:
+                return job
+            if deadline is not None and time.monotonic() >= deadline:
+                raise NotFinishedError(
+                    f"{job.kind} job {job.id} is {job.state} after {timeout:g} s; it goes on. "
+                    f"`toile jobs wait {job.id}` waits for it.",
+                    job=job.id,
+                )
+            if time.monotonic() - asked < _WATCH_SECONDS / 2:
+                time.sleep(_WATCH_SECONDS / 2)  # a busy server answers at once
+
+    def cancel(self, job_id: str) -> Job:
+        """Cancel a job, or ask its worker to stop."""
+        return self._post(f"/v1/jobs/{_part(job_id)}/cancel", Job)
+
+    def retry(self, job_id: str) -> Job:
+        """Make a new job of one that failed or was cancelled."""
+        return self._post(f"/v1/jobs/{_part(job_id)}/retry", Job)
+
+    def preview(self, job_id: str) -> bytes | None:
+        """Return the newest sample grid of a running training, PNG, or None before the first."""
+        try:
+            return self.read(f"/v1/jobs/{_part(job_id)}/preview")
+        except ApiError as error:
+            if error.status == httpx.codes.NOT_FOUND:
+                return None
+            raise
+
+    def models(self) -> list[Model]:
+        """Return all models, newest first."""
+        return list(self._every("/v1/models", Model))
+
+    def model(self, reference: str) -> Model:
+        """Return a model by its id or name."""
+        return self._get(f"/v1/models/{_part(reference)}", Model)
+
+    def release(self, release_id: str) -> Release:
+        """Return a release."""
+        return self._get(f"/v1/releases/{_part(release_id)}", Release)
+
+    def designs(self, job_id: str) -> list[Design]:
+        """Return the designs of a job, in their order."""
+        found = self._every("/v1/designs", Design, query={"job": job_id})
+        return sorted(found, key=lambda design: design.position)
+
+    def report(self, report_id: str = "latest") -> ReportView:
+        """Return a trend report, the newest where none is named."""
+        return self._get(f"/v1/trend-reports/{_part(report_id)}", ReportView)
+
+    def read(self, url: str) -> bytes:
+        """Return the bytes at one of the server's addresses, such as a design's `image_url`."""
+        return self._http.send(Request("GET", url)).content
+
+    def download(self, url: str, target: Path) -> Path:
+        """Write the bytes at one of the server's addresses to a file, whole or not at all."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".{target.name}.part")
+        try:
+            with self._http.stream(Request("GET", url)) as response, partial.open("wb") as file:
+                for chunk in response.iter_bytes():
+                    file.write(chunk)
+            shutil.move(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
+        return target
+
+    def _upload(self, catalog: str, part: Part, form: dict[str, str]) -> Job:
+        path = f"/v1/catalogs/{_part(catalog)}/garments"
+        request = Request("POST", path, form=form, file=part, seconds=_UPLOAD_SECONDS)
+        return self._read(request, Job)
+
+    def _post(
+        self, path: str, schema: type[Answer], *, json_body: Mapping[str, Any] | None = None
+    ) -> Answer:
+        return self._read(Request("POST", path, json=json_body), schema)
+
+    def _get(self, path: str, schema: type[Answer]) -> Answer:
+        return self._read(Request("GET", path), schema)
+
+    def _every(
+        self,
+        path: str,
+        schema: type[Answer],
+        *,
+        query: Mapping[str, Any] | None = None,
+        page: int = _PAGE,
+    ) -> Iterator[Answer]:
+        cursor: str | None = None
+        while True:
+            asked = {**(query or {}), "limit": page, "cursor": cursor}
+            found = self._read(Request("GET", path, query=asked), Listing[Any])
+            for item in found.items:
+                yield schema.model_validate(item, extra="ignore")
+            cursor = found.next_cursor
+            if cursor is None:
+                return
+
+    def _read(self, request: Request, schema: type[Answer]) -> Answer:
+        # A newer server may say more than this client knows.
+        return schema.model_validate_json(self._http.send(request).content, extra="ignore")
+
+
+def ended_well(job: Job) -> Job:
+    """Return the job if it succeeded.
+
+    Raises:
+        ApiError: it failed or was cancelled.
+    """
+    if job.state is JobState.SUCCEEDED:
+        return job
+    reason = job.error.reason if job.error else (job.reason or job.state.value)
+    message = job.error.message if job.error else f"it was {job.state}"
+    raise ApiError(
+        httpx.codes.CONFLICT,
+        reason,
+        f"The {job.kind} job {job.id} ended as {job.state}: {message}",
+        details=job.error.details if job.error else {},
+    )
+
+
+def _body(schema: Schema) -> dict[str, Any]:
+    return schema.model_dump(mode="json", exclude_none=True)
+
+
+def _part(reference: str) -> str:
+    return quote(reference, safe="")

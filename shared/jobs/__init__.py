@@ -1,0 +1,1 @@
+"""Jobs: how one is submitted, and the moves that it may make."""

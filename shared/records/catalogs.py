@@ -1,0 +1,321 @@
+"""Catalogs, their versions and shards, and the garments in them."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import func, insert, or_, select
+
+from shared import ids
+from shared.colour import lab_to_hex
+from shared.errors import CatalogChangedError, ConflictError, NotFoundError
+from shared.records.engine import Transaction
+from shared.records.rows import Page, columns_of, page_of
+from shared.records.tables import CatalogRow, CatalogVersionRow, GarmentRow, ShardRow
+from shared.schemas.base import Schema
+from shared.schemas.catalogs import Catalog, CatalogRequest, Garment, Swatch
+
+_BATCH: Final = 5_000
+
+
+class Shard(Schema):
+    """One file of garment pictures."""
+
+    id: str
+    catalog_id: str
+    version: int
+    position: int
+    count: int
+    artifact: str
+    sha256: str
+
+
+class GarmentPlace(Schema):
+    """A garment and where its picture is."""
+
+    garment: Garment
+    artifact: str
+    shard_index: int
+    sha256: str
+
+
+class KnownGarment(Schema):
+    """What an ingest must know of a garment that is there already."""
+
+    id: str
+    sha256: str
+    perceptual_hash: int
+
+
+def create(tx: Transaction, site_id: str, request: CatalogRequest) -> Catalog:
+    """Make an empty catalog.
+
+    Raises:
+        ConflictError: the site has one of that name.
+    """
+    if _named(tx, site_id, request.name) is not None:
+        raise ConflictError(
+            f"There is a catalog named {request.name!r} already. Add garments to it, or choose "
+            "another name.",
+            name=request.name,
+        )
+    row = CatalogRow(
+        id=ids.new_id(ids.CATALOG),
+        site_id=site_id,
+        name=request.name,
+        image_size=request.image_size,
+        version=0,
+        garments=0,
+        attributes={},
+        created_at=tx.now,
+        updated_at=tx.now,
+    )
+    tx.session.add(row)
+    tx.session.flush()
+    return _catalog(row)
+
+
+def get(tx: Transaction, site_id: str, reference: str) -> Catalog:
+    """Return a catalog by its id or its name.
+
+    Raises:
+        NotFoundError: the site has none of that id or name.
+    """
+    row = _named(tx, site_id, reference)
+    if row is None:
+        raise NotFoundError(
+            f"There is no catalog {reference!r}. GET /v1/catalogs lists them.", catalog=reference
+        )
+    return _catalog(row)
+
+
+def page(
+    tx: Transaction, site_id: str, *, cursor: str | None = None, limit: int = 20
+) -> Page[Catalog]:
+    """Return a site's catalogs, newest first."""
+    query = select(CatalogRow).where(CatalogRow.site_id == site_id)
+    order = (CatalogRow.created_at, CatalogRow.id)
+    return page_of(tx, query, order=order, cursor=cursor, limit=limit, read=_catalog)
+
+
+def version_of_job(tx: Transaction, job_id: str) -> int | None:
+    """Return the version that an ingest job made, or None."""
+    return tx.session.execute(
+        select(CatalogVersionRow.number).where(CatalogVersionRow.job_id == job_id)
+    ).scalar_one_or_none()
+
+
+def garments_in(tx: Transaction, catalog_id: str, version: int) -> int | None:
+    """Return how many garments a version holds, or None where there is no such version."""
+    row = tx.session.get(CatalogVersionRow, (catalog_id, version))
+    return None if row is None else row.garments
+
+
+def known(tx: Transaction, catalog_id: str) -> list[KnownGarment]:
+    """Return the hashes of all garments of a catalog."""
+    query = select(GarmentRow.id, GarmentRow.sha256, GarmentRow.perceptual_hash).where(
+        GarmentRow.catalog_id == catalog_id
+    )
+    return [
+        KnownGarment(id=identifier, sha256=digest, perceptual_hash=mark)
+        for identifier, digest, mark in tx.session.execute(query)
+    ]
+
+
+def publish_version(
+    tx: Transaction,
+    catalog_id: str,
+    *,
+    job_id: str,
+    after_version: int,
+    shape: tuple[int, int],
+    shards: Sequence[Mapping[str, Any]],
+    garments: Sequence[Mapping[str, Any]],
+) -> Catalog:
+    """Add an ingest's shards and garments to a catalog as its next version.
+
+    Args:
+        tx: the open transaction; all of it or none appears.
+        catalog_id: the catalog.
+        job_id: the ingest; a second publication by the same job is refused by the table.
+        after_version: the version that the ingest compared its garments with.
+        shape: side of the stored pictures, pixels; and 1 channel for grey, 3 for RGB.
+        shards: columns of the shards but `catalog_id` and `version`.
+        garments: columns of the garments but `site_id`, `catalog_id` and `added_in_version`.
+
+    Raises:
+        CatalogChangedError: another ingest published first; this one must look again.
+    """
+    row = tx.session.get(CatalogRow, catalog_id, with_for_update=True, populate_existing=True)
+    if row is None:
+        raise NotFoundError(f"There is no catalog {catalog_id!r}.", catalog=catalog_id)
+    if row.version != after_version:
+        raise CatalogChangedError(
+            f"Catalog {row.name!r} went from version {after_version} to {row.version} while these "
+            "garments were read. They are compared with it again.",
+            catalog=catalog_id,
+        )
+    row.version += 1
+    row.garments += len(garments)
+    row.image_size, row.channels = shape
+    row.attributes = _counted(row.attributes, garments)
+    row.updated_at = tx.now
+    place = {"catalog_id": catalog_id, "version": row.version}
+    own = {"site_id": row.site_id, "catalog_id": catalog_id, "added_in_version": row.version}
+    tx.session.add(
+        CatalogVersionRow(
+            catalog_id=catalog_id,
+            number=row.version,
+            garments=row.garments,
+            job_id=job_id,
+            created_at=tx.now,
+        )
+    )
+    tx.session.flush()
+    tx.session.execute(insert(ShardRow), [{**shard, **place} for shard in shards])
+    for start in range(0, len(garments), _BATCH):
+        part = garments[start : start + _BATCH]
+        tx.session.execute(insert(GarmentRow), [{**garment, **own} for garment in part])
+    return _catalog(row)
+
+
+def shards_up_to(tx: Transaction, catalog_id: str, version: int) -> list[Shard]:
+    """Return the shards of a version, in ingest order."""
+    query = (
+        select(ShardRow)
+        .where(ShardRow.catalog_id == catalog_id, ShardRow.version <= version)
+        .order_by(ShardRow.version, ShardRow.position)
+    )
+    return [Shard(**columns_of(row)) for row in tx.session.execute(query).scalars()]
+
+
+def channels_of(tx: Transaction, catalog_id: str) -> int:
+    """Return how many channels a catalog's pictures have: 1 or 3.
+
+    Raises:
+        NotFoundError: there is no such catalog, or nothing was ever added to it.
+    """
+    row = tx.session.get(CatalogRow, catalog_id)
+    if row is None or row.channels is None:
+        raise NotFoundError(
+            f"Catalog {catalog_id!r} has no garments. Add some before training on it.",
+            catalog=catalog_id,
+        )
+    return row.channels
+
+
+def labels_up_to(
+    tx: Transaction, catalog_id: str, version: int
+) -> Iterator[tuple[str, int, dict[str, str]]]:
+    """Yield (shard id, place in the shard, attributes) of every garment of a version."""
+    query = select(GarmentRow.shard_id, GarmentRow.shard_index, GarmentRow.attributes).where(
+        GarmentRow.catalog_id == catalog_id, GarmentRow.added_in_version <= version
+    )
+    result = tx.session.execute(query.execution_options(yield_per=_BATCH))
+    yield from (tuple(row) for row in result)  # type: ignore[misc]  # the columns fix the length
+
+
+def observed(
+    tx: Transaction, site_id: str, catalog_id: str | None
+) -> Iterator[tuple[dt.date | None, float, str | None, dict[str, str]]]:
+    """Yield (date, weight, segment, attributes) of every garment of a site, dated or not."""
+    query = select(
+        GarmentRow.date,
+        GarmentRow.weight,
+        GarmentRow.segment,
+        GarmentRow.attributes,
+    ).where(GarmentRow.site_id == site_id)
+    if catalog_id is not None:
+        query = query.where(GarmentRow.catalog_id == catalog_id)
+    result = tx.session.execute(query.execution_options(yield_per=_BATCH))
+    yield from (tuple(row) for row in result)  # type: ignore[misc]  # the columns fix the length
+
+
+def garment(tx: Transaction, site_id: str, garment_id: str) -> GarmentPlace:
+    """Return a garment and where its picture is.
+
+    Raises:
+        NotFoundError: the site has none of that id.
+    """
+    found = tx.session.execute(
+        select(GarmentRow, ShardRow.artifact)
+        .join(ShardRow, ShardRow.id == GarmentRow.shard_id)
+        .where(GarmentRow.id == garment_id, GarmentRow.site_id == site_id)
+    ).one_or_none()
+    if found is None:
+        raise NotFoundError(f"There is no garment {garment_id!r}.", id=garment_id)
+    row, artifact = found
+    return GarmentPlace(
+        garment=_garment(row), artifact=artifact, shard_index=row.shard_index, sha256=row.sha256
+    )
+
+
+def garments_page(
+    tx: Transaction,
+    catalog_id: str,
+    *,
+    attributes: Mapping[str, str] | None = None,
+    cursor: str | None = None,
+    limit: int = 20,
+) -> Page[Garment]:
+    """Return a catalog's garments, newest version first, those with all the attributes given."""
+    query = select(GarmentRow).where(GarmentRow.catalog_id == catalog_id)
+    for name, value in (attributes or {}).items():
+        query = query.where(GarmentRow.attributes[name].as_string() == value)
+    order = (GarmentRow.added_in_version, GarmentRow.id)
+    return page_of(tx, query, order=order, cursor=cursor, limit=limit, read=_garment)
+
+
+def count_dated(tx: Transaction, site_id: str, catalog_id: str | None = None) -> int:
+    """Return how many garments of a site have a date."""
+    query = select(func.count()).where(
+        GarmentRow.site_id == site_id,
+        GarmentRow.date.is_not(None),
+    )
+    if catalog_id is not None:
+        query = query.where(GarmentRow.catalog_id == catalog_id)
+    return tx.session.execute(query).scalar_one()
+
+
+def _named(tx: Transaction, site_id: str, reference: str) -> CatalogRow | None:
+    return tx.session.execute(
+        select(CatalogRow).where(
+            CatalogRow.site_id == site_id,
+            or_(CatalogRow.id == reference, CatalogRow.name == reference),
+        )
+    ).scalar_one_or_none()
+
+
+def _counted(
+    before: Mapping[str, Mapping[str, int]], garments: Sequence[Mapping[str, Any]]
+) -> dict[str, dict[str, int]]:
+    counts = {name: dict(values) for name, values in before.items()}
+    for one in garments:
+        for name, value in one["attributes"].items():
+            values = counts.setdefault(name, {})
+            values[value] = values.get(value, 0) + 1
+    return counts
+
+
+def _catalog(row: CatalogRow) -> Catalog:
+    hidden = {"site_id"}
+    values = {name: value for name, value in columns_of(row).items() if name not in hidden}
+    return Catalog(**values, url=f"/v1/catalogs/{row.id}")
+
+
+def _garment(row: GarmentRow) -> Garment:
+    hidden = {"site_id", "shard_id", "shard_index", "sha256", "perceptual_hash", "palette"}
+    values = {name: value for name, value in columns_of(row).items() if name not in hidden}
+    url = f"/v1/garments/{row.id}"
+    return Garment(
+        **values,
+        palette=tuple(_swatch(colour) for colour in row.palette),
+        url=url,
+        image_url=f"{url}/image",
+    )
+
+
+def _swatch(colour: Sequence[Any]) -> Swatch:
+    lightness, a, b, share, family = colour
+    lab = (lightness, a, b)
+    return Swatch(hex=lab_to_hex(lab), family=family, lab=lab, share=share)

@@ -1,0 +1,120 @@
+"""The database: one engine a process, and transactions over it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, select
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session
+
+from shared.clock import Clock, utc_now
+from shared.errors import DatabaseUnavailableError
+
+_WRITES: Final = "toile_writes"
+_BUSY_SECONDS: Final = 30
+
+
+class Transaction:
+    """An open transaction: what the functions of this package take first."""
+
+    def __init__(self, session: Session, clock: Clock | None) -> None:
+        self.session = session
+        self._clock = clock
+        self._now: datetime | None = None
+
+    @property
+    def now(self) -> datetime:
+        """The time of this transaction, aware, UTC.
+
+        Leases are compared between hosts, so on PostgreSQL it is the database's clock; SQLite
+        lives on one machine, whose own clock is the database's.
+        """
+        if self._now is None:
+            if self._clock is not None:
+                self._now = self._clock()
+            else:
+                self._now = self.session.execute(select(func.clock_timestamp())).scalar_one()
+        return self._now
+
+
+class Records:
+    """The way into the database.
+
+    Args:
+        url: where it is; may hold a password, so it is never logged.
+        clock: the time to use; unset, the database's own.
+    """
+
+    def __init__(self, url: URL, *, clock: Clock | None = None) -> None:
+        is_sqlite = url.get_backend_name() == "sqlite"
+        self.engine = _sqlite_engine(url) if is_sqlite else create_engine(url, pool_pre_ping=True)
+        self._writer = self.engine.execution_options(**{_WRITES: True})
+        self._clock = clock or (utc_now if is_sqlite else None)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Open a transaction that may write; it commits at the end, or takes all back.
+
+        Raises:
+            DatabaseUnavailableError: the database does not answer.
+        """
+        yield from self._open(self._writer)
+
+    @contextmanager
+    def reading(self) -> Iterator[Transaction]:
+        """Open a transaction that only reads; on SQLite it waits for no writer.
+
+        Raises:
+            DatabaseUnavailableError: the database does not answer.
+        """
+        yield from self._open(self.engine)
+
+    def _open(self, engine: Engine) -> Iterator[Transaction]:
+        try:
+            with Session(engine, expire_on_commit=False) as session, session.begin():
+                yield Transaction(session, self._clock)
+        except OperationalError as error:
+            raise _unavailable(error) from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise _unavailable(error) from error
+            raise
+
+    def close(self) -> None:
+        """Close all connections; a forked child calls this before its first transaction."""
+        self.engine.dispose()
+
+
+def _unavailable(error: DBAPIError) -> DatabaseUnavailableError:
+    cause = str(error.orig).strip().splitlines()
+    return DatabaseUnavailableError(
+        f"The database did not answer ({cause[0] if cause else type(error.orig).__name__}). "
+        "Nothing was changed; try again, and if it goes on run `toile doctor`."
+    )
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: object) -> None:
+        # The driver's own BEGIN comes too late and is never IMMEDIATE; _begin below sends ours.
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode=WAL")
+        # A job that was answered with 202 must outlive a power cut.
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A transaction that reads first and writes later fails at once when another has written
+        # in between, whatever the busy timeout. Taking the write lock first makes it wait.
+        writes = connection.get_execution_options().get(_WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine

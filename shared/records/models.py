@@ -1,0 +1,156 @@
+"""Models and their releases."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import func, or_, select
+
+from shared import ids
+from shared.errors import NotFoundError
+from shared.records.engine import Transaction
+from shared.records.rows import Page, columns_of, page_of
+from shared.records.tables import ModelRow, ReleaseRow
+from shared.schemas.base import Schema
+from shared.schemas.models import Model, Release
+
+
+class ReleasePlace(Schema):
+    """A release, whose it is, and where its files are."""
+
+    release: Release
+    site_id: str
+    artifact: str
+
+
+def publish(
+    tx: Transaction, site_id: str, *, model: str, release_id: str, values: Mapping[str, Any]
+) -> Release:
+    """Add a release to a model of that name, which is made where there is none.
+
+    Args:
+        tx: the open transaction, the one that also ends the job.
+        site_id: whose it is.
+        model: the model's name.
+        release_id: the release's id, which its artifacts already carry.
+        values: the release's other columns.
+    """
+    line = _named(tx, site_id, model)
+    if line is None:
+        line = ModelRow(id=ids.new_id(ids.MODEL), site_id=site_id, name=model, created_at=tx.now)
+        tx.session.add(line)
+        tx.session.flush()
+    number = (
+        1
+        + tx.session.execute(
+            select(func.count()).where(ReleaseRow.model_id == line.id)
+        ).scalar_one()
+    )
+    row = ReleaseRow(
+        id=release_id,
+        site_id=site_id,
+        model_id=line.id,
+        number=number,
+        created_at=tx.now,
+        **values,
+    )
+    tx.session.add(row)
+    tx.session.flush()
+    return _release(row, line.name)
+
+
+def page(
+    tx: Transaction, site_id: str, *, cursor: str | None = None, limit: int = 20
+) -> Page[Model]:
+    """Return a site's models, newest first."""
+    query = select(ModelRow).where(ModelRow.site_id == site_id)
+    order = (ModelRow.created_at, ModelRow.id)
+    return page_of(
+        tx, query, order=order, cursor=cursor, limit=limit, read=lambda row: _model(tx, row)
+    )
+
+
+def get(tx: Transaction, site_id: str, reference: str) -> Model:
+    """Return a model by its id or name.
+
+    Raises:
+        NotFoundError: the site has none.
+    """
+    row = _named(tx, site_id, reference)
+    if row is None:
+        raise NotFoundError(
+            f"There is no model {reference!r}. GET /v1/models lists them.", model=reference
+        )
+    return _model(tx, row)
+
+
+def releases_page(
+    tx: Transaction,
+    site_id: str,
+    *,
+    model_id: str | None = None,
+    cursor: str | None = None,
+    limit: int = 20,
+) -> Page[Release]:
+    """Return the releases of a site, or of one model, newest first."""
+    query = select(ReleaseRow).where(ReleaseRow.site_id == site_id)
+    if model_id is not None:
+        query = query.where(ReleaseRow.model_id == model_id)
+    order = (ReleaseRow.created_at, ReleaseRow.id)
+    return page_of(
+        tx,
+        query,
+        order=order,
+        cursor=cursor,
+        limit=limit,
+        read=lambda row: _release(row, _name_of(tx, row.model_id)),
+    )
+
+
+def release(tx: Transaction, release_id: str, *, site_id: str | None = None) -> ReleasePlace:
+    """Return a release and where its files are.
+
+    Raises:
+        NotFoundError: there is none of that id, or it is another site's.
+    """
+    row = tx.session.get(ReleaseRow, release_id)
+    if row is None or (site_id is not None and row.site_id != site_id):
+        raise NotFoundError(
+            f"There is no release {release_id!r}. GET /v1/models lists what there is.",
+            release=release_id,
+        )
+    shown = _release(row, _name_of(tx, row.model_id))
+    return ReleasePlace(release=shown, site_id=row.site_id, artifact=row.artifact)
+
+
+def _named(tx: Transaction, site_id: str, reference: str) -> ModelRow | None:
+    return tx.session.execute(
+        select(ModelRow).where(
+            ModelRow.site_id == site_id,
+            or_(ModelRow.id == reference, ModelRow.name == reference),
+        )
+    ).scalar_one_or_none()
+
+
+def _name_of(tx: Transaction, model_id: str) -> str:
+    return tx.session.get_one(ModelRow, model_id).name
+
+
+def _model(tx: Transaction, row: ModelRow) -> Model:
+    newest = select(ReleaseRow.id).where(ReleaseRow.model_id == row.id)
+    newest = newest.order_by(ReleaseRow.number.desc()).limit(1)
+    count = select(func.count()).where(ReleaseRow.model_id == row.id)
+    return Model(
+        id=row.id,
+        name=row.name,
+        releases=tx.session.execute(count).scalar_one(),
+        newest_release_id=tx.session.execute(newest).scalar_one_or_none(),
+        created_at=row.created_at,
+        url=f"/v1/models/{row.id}",
+    )
+
+
+def _release(row: ReleaseRow, model: str) -> Release:
+    hidden = {"site_id", "artifact"}
+    values = {name: value for name, value in columns_of(row).items() if name not in hidden}
+    url = f"/v1/releases/{row.id}"
+    return Release(**values, model=model, url=url, grid_url=f"{url}/grid")

@@ -1,0 +1,75 @@
+"""Trend reports that were made."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+
+from shared.errors import NotFoundError
+from shared.records.engine import Transaction
+from shared.records.rows import Page, columns_of, page_of
+from shared.records.tables import ReportRow
+from shared.schemas.base import Schema
+from shared.schemas.reports import ReportView
+
+
+class ReportPlace(Schema):
+    """A report and where its files are: file name to artifact key."""
+
+    report: ReportView
+    artifacts: dict[str, str]
+
+
+def publish(tx: Transaction, values: Mapping[str, Any]) -> ReportView:
+    """Add a report, in the transaction that ends its job."""
+    row = ReportRow(**values, created_at=tx.now)
+    tx.session.add(row)
+    tx.session.flush()
+    return _report(row)
+
+
+def page(
+    tx: Transaction, site_id: str, *, cursor: str | None = None, limit: int = 20
+) -> Page[ReportView]:
+    """Return a site's reports, newest first."""
+    query = select(ReportRow).where(ReportRow.site_id == site_id)
+    order = (ReportRow.created_at, ReportRow.id)
+    return page_of(tx, query, order=order, cursor=cursor, limit=limit, read=_report)
+
+
+def newest(tx: Transaction, site_id: str, catalog_id: str | None) -> ReportView | None:
+    """Return the newest report over one catalog (None: over all of the site's), or None."""
+    query = select(ReportRow).where(ReportRow.site_id == site_id)
+    query = query.where(
+        ReportRow.catalog_id.is_(None) if catalog_id is None else ReportRow.catalog_id == catalog_id
+    )
+    ordered = query.order_by(ReportRow.created_at.desc(), ReportRow.id.desc()).limit(1)
+    row = tx.session.execute(ordered).scalar_one_or_none()
+    return None if row is None else _report(row)
+
+
+def get(tx: Transaction, site_id: str, report_id: str) -> ReportPlace:
+    """Return a report and where its files are; the id `latest` means the newest of the site.
+
+    Raises:
+        NotFoundError: the site has none of that id.
+    """
+    if report_id == "latest":
+        query = select(ReportRow).where(ReportRow.site_id == site_id)
+        newest_first = query.order_by(ReportRow.created_at.desc(), ReportRow.id.desc())
+        row = tx.session.execute(newest_first.limit(1)).scalar_one_or_none()
+    else:
+        row = tx.session.get(ReportRow, report_id)
+    if row is None or row.site_id != site_id:
+        raise NotFoundError(
+            f"There is no trend report {report_id!r}. POST /v1/trend-reports makes one.",
+            id=report_id,
+        )
+    return ReportPlace(report=_report(row), artifacts=dict(row.files))
+
+
+def _report(row: ReportRow) -> ReportView:
+    values = {name: value for name, value in columns_of(row).items() if name != "site_id"}
+    values["files"] = tuple(sorted(values["files"]))
+    url = f"/v1/trend-reports/{row.id}"
+    return ReportView(**values, url=url, page_url=f"{url}/files/report.html")

@@ -1,0 +1,128 @@
+"""Sites and their keys."""
+
+import hashlib
+import secrets
+from typing import Final
+
+from sqlalchemy import select
+
+from shared import ids
+from shared.errors import ConflictError, NotFoundError
+from shared.records.engine import Transaction
+from shared.records.rows import columns_of
+from shared.records.tables import ApiKeyRow, SiteRow
+from shared.schemas.sites import ApiKey, NewApiKey, Site
+
+_VISIBLE: Final = "toile_"
+_PREFIX_LENGTH: Final = len(_VISIBLE) + 6
+
+
+def create(tx: Transaction, name: str) -> Site:
+    """Make a site.
+
+    Raises:
+        ConflictError: there is one of that name.
+    """
+    if by_name(tx, name) is not None:
+        raise ConflictError(f"There is a site named {name!r} already. Choose another name.")
+    row = SiteRow(id=ids.new_id(ids.SITE), name=name, created_at=tx.now)
+    tx.session.add(row)
+    tx.session.flush()
+    return _site(row)
+
+
+def by_name(tx: Transaction, name: str) -> Site | None:
+    """Return the site of that name, or None."""
+    row = tx.session.execute(select(SiteRow).where(SiteRow.name == name)).scalar_one_or_none()
+    return None if row is None else _site(row)
+
+
+def get(tx: Transaction, site_id: str) -> Site:
+    """Return a site.
+
+    Raises:
+        NotFoundError: there is none of that id.
+    """
+    row = tx.session.get(SiteRow, site_id)
+    if row is None:
+        raise NotFoundError(f"There is no site {site_id!r}.")
+    return _site(row)
+
+
+def every(tx: Transaction) -> list[Site]:
+    """Return all sites, oldest first."""
+    rows = tx.session.execute(select(SiteRow).order_by(SiteRow.created_at, SiteRow.id)).scalars()
+    return [_site(row) for row in rows]
+
+
+def create_key(tx: Transaction, site_id: str, *, name: str) -> NewApiKey:
+    """Make a key; what this returns is the only place where its secret ever stands."""
+    secret = _VISIBLE + secrets.token_urlsafe(32)
+    row = ApiKeyRow(
+        id=ids.new_id(ids.KEY),
+        site_id=site_id,
+        name=name,
+        prefix=secret[:_PREFIX_LENGTH],
+        secret_hash=hash_secret(secret),
+        created_at=tx.now,
+    )
+    tx.session.add(row)
+    tx.session.flush()
+    return NewApiKey(**_key_columns(row), secret=secret)
+
+
+def find_key(tx: Transaction, secret: str) -> ApiKey | None:
+    """Return the key with this secret, or None where it is unknown or revoked.
+
+    The look-up is by a hash of the secret, so its timing tells nothing about other secrets.
+    """
+    row = tx.session.execute(
+        select(ApiKeyRow).where(
+            ApiKeyRow.secret_hash == hash_secret(secret), ApiKeyRow.revoked_at.is_(None)
+        )
+    ).scalar_one_or_none()
+    return None if row is None else ApiKey(**_key_columns(row))
+
+
+def get_key(tx: Transaction, key_id: str) -> ApiKey | None:
+    """Return the key of this id, or None where it is unknown or revoked."""
+    row = tx.session.get(ApiKeyRow, key_id)
+    return None if row is None or row.revoked_at is not None else ApiKey(**_key_columns(row))
+
+
+def keys_of(tx: Transaction, site_id: str) -> list[ApiKey]:
+    """Return a site's keys, oldest first, revoked ones too."""
+    rows = tx.session.execute(
+        select(ApiKeyRow).where(ApiKeyRow.site_id == site_id).order_by(ApiKeyRow.created_at)
+    ).scalars()
+    return [ApiKey(**_key_columns(row)) for row in rows]
+
+
+def revoke_key(tx: Transaction, key_id: str) -> ApiKey:
+    """Make a key useless; a second call changes nothing.
+
+    Raises:
+        NotFoundError: there is no such key.
+    """
+    row = tx.session.get(ApiKeyRow, key_id)
+    if row is None:
+        raise NotFoundError(f"There is no key {key_id!r}. `toile key list` shows them.")
+    row.revoked_at = row.revoked_at or tx.now
+    tx.session.flush()
+    return ApiKey(**_key_columns(row))
+
+
+def hash_secret(secret: str) -> str:
+    """Return what is kept of a secret: SHA-256 in hex.
+
+    A key is 256 random bits, so a slow hash for guessable passwords would only slow the API.
+    """
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _site(row: SiteRow) -> Site:
+    return Site(**columns_of(row))
+
+
+def _key_columns(row: ApiKeyRow) -> dict[str, object]:
+    return {name: value for name, value in columns_of(row).items() if name != "secret_hash"}

@@ -1,0 +1,203 @@
+"""Jobs: their states, what a caller sees of one, and the specs that a row holds."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+from shared.schemas.base import Schema
+from shared.schemas.catalogs import GarmentFields
+from shared.schemas.designs import Condition, ImageFormat
+from shared.schemas.trends import TrendOptions
+
+
+class JobKind(StrEnum):
+    """What a job does."""
+
+    INGEST = "ingest"
+    TRAINING = "training"
+    DESIGN = "design"
+    TREND_REPORT = "trend_report"
+
+
+class JobState(StrEnum):
+    """Where a job stands. Code decides by the state alone; the reason only explains."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether a job in this state will never change again."""
+        return self not in {JobState.QUEUED, JobState.RUNNING}
+
+
+class Reason(StrEnum):
+    """Why a job stands where it stands, beyond the errors' own ``reason`` words."""
+
+    LOST_WORKER = "lost_worker"
+    DRAINED = "drained"
+    RETRYING = "retrying"
+    ATTEMPTS_EXHAUSTED = "attempts_exhausted"
+    CANCELLED_BY_CALLER = "cancelled_by_caller"
+    UNCHANGED = "unchanged"
+    INTERNAL = "internal"
+
+
+class Budget(Schema):
+    """How long a training may take: minutes of training time, or images seen; exactly one."""
+
+    minutes: float | None = Field(None, gt=0, le=7 * 24 * 60, examples=[3])
+    images: int | None = Field(None, ge=64, le=10**10)
+
+
+class UploadSource(Schema):
+    """A file that was uploaded: an archive, or a single picture with its fields."""
+
+    type: Literal["upload"] = "upload"
+    artifact: str
+    name: str
+    fields: GarmentFields | None = None
+
+
+class PathSource(Schema):
+    """A folder, archive or IDX file on the server, under one of TOILE_IMPORT_ROOTS."""
+
+    type: Literal["path"] = "path"
+    path: str
+
+
+class IngestSpec(Schema):
+    """Add garments to a catalog."""
+
+    kind: Literal[JobKind.INGEST] = JobKind.INGEST
+    schema_version: Literal[1] = 1
+    catalog_id: str
+    source: Annotated[UploadSource | PathSource, Field(discriminator="type")]
+
+
+class TrainingSpec(Schema):
+    """Train a model on one version of a catalog and publish a release of it."""
+
+    kind: Literal[JobKind.TRAINING] = JobKind.TRAINING
+    schema_version: Literal[1] = 1
+    catalog_id: str
+    catalog_version: int = Field(ge=1)
+    model: str
+    size: int
+    preset: Literal["auto", "residual"] = "auto"
+    budget: Budget
+    seed: int = Field(ge=0, lt=2**31)
+    attributes: tuple[str, ...]
+    preview_seconds: float = Field(10, ge=1, le=3600)
+    checkpoint_seconds: float = Field(30, ge=1, le=3600)
+
+
+class DesignSpec(Schema):
+    """Make designs with one release."""
+
+    kind: Literal[JobKind.DESIGN] = JobKind.DESIGN
+    schema_version: Literal[1] = 1
+    release_id: str
+    count: int = Field(ge=1, le=64)
+    condition: Condition
+    seed: int = Field(ge=0, lt=2**31)
+    size: int
+    format: ImageFormat
+
+
+class TrendSpec(Schema):
+    """Report where fashion is going, from the site's dated garments."""
+
+    kind: Literal[JobKind.TREND_REPORT] = JobKind.TREND_REPORT
+    schema_version: Literal[1] = 1
+    catalog_id: str | None = None
+    options: TrendOptions
+    until: date | None = None
+    only_if_changed: bool = False
+
+
+Spec = Annotated[IngestSpec | TrainingSpec | DesignSpec | TrendSpec, Field(discriminator="kind")]
+SPEC: TypeAdapter[Spec] = TypeAdapter(Spec)
+
+
+class JobError(Schema):
+    """Why a job failed, for people and for programs."""
+
+    reason: str
+    message: str
+    details: dict[str, Any] = Field(default_factory=dict)
+
+
+class Progress(Schema):
+    """How far a running job is. All but ``fraction`` depend on the kind of job."""
+
+    fraction: float | None = Field(None, ge=0, le=1)
+    message: str = ""
+    eta_seconds: float | None = Field(None, ge=0)
+    step: int | None = None
+    images_seen: int | None = None
+    images_per_second: float | None = None
+    losses: dict[str, float] = Field(default_factory=dict)
+    preview_url: str | None = None
+    counts: dict[str, int] = Field(default_factory=dict)
+
+
+class AttemptView(Schema):
+    """One try at a job."""
+
+    number: int
+    worker: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    outcome: str | None = None
+    message: str | None = None
+
+
+class Job(Schema):
+    """What a caller sees of a job."""
+
+    id: str
+    kind: JobKind
+    state: JobState
+    reason: str | None = None
+    error: JobError | None = None
+    spec: dict[str, Any]
+    result: dict[str, Any] | None = None
+    progress: Progress | None = None
+    attempts: int
+    cancel_requested: bool = False
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    url: str
+
+
+class JobRecord(Schema):
+    """A job as the system sees it. ``spec`` is unparsed: a bad one must not stop a reader."""
+
+    id: str
+    site_id: str
+    kind: JobKind
+    state: JobState
+    reason: str | None
+    error: dict[str, Any] | None
+    spec: dict[str, Any]
+    result: dict[str, Any] | None
+    release_id: str | None
+    period: str | None
+    units: int = Field(description="Images to make, for design jobs; 1 for others.")
+    attempts: int
+    fence: int
+    owner: str | None
+    lease_expires_at: datetime | None
+    not_before: datetime | None
+    sent_at: datetime | None
+    cancel_requested_at: datetime | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None

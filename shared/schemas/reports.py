@@ -1,0 +1,34 @@
+"""Trend reports as they are asked for and listed."""
+
+import datetime as dt
+from typing import Any
+
+from pydantic import Field
+
+from shared.schemas.base import Schema
+from shared.schemas.trends import TrendOptions
+
+
+class TrendRequest(Schema):
+    """A trend report to make now."""
+
+    catalog: str | None = Field(None, description="Catalog id or name; unset, all of the site's.")
+    options: TrendOptions = Field(default_factory=TrendOptions)
+    only_if_changed: bool = Field(
+        False,
+        description="End at once, with the last report as the result, when no garment has changed.",
+    )
+
+
+class ReportView(Schema):
+    """A trend report that was made."""
+
+    id: str
+    job_id: str
+    catalog_id: str | None
+    data_fingerprint: str
+    summary: dict[str, Any]
+    files: tuple[str, ...]
+    created_at: dt.datetime
+    url: str
+    page_url: str

@@ -1,0 +1,30 @@
+"""Sites and keys: a tenant, and what lets its programs in."""
+
+import datetime as dt
+
+from shared.schemas.base import Schema
+
+
+class Site(Schema):
+    """A tenant: an e-commerce site that holds API keys."""
+
+    id: str
+    name: str
+    created_at: dt.datetime
+
+
+class ApiKey(Schema):
+    """A key as it is listed: never the secret, only its visible beginning."""
+
+    id: str
+    site_id: str
+    prefix: str
+    name: str
+    created_at: dt.datetime
+    revoked_at: dt.datetime | None = None
+
+
+class NewApiKey(ApiKey):
+    """A key just made; the only time that its secret is shown."""
+
+    secret: str

@@ -1,0 +1,186 @@
+"""Trend reports: what is asked for, and what is answered."""
+
+from datetime import date, datetime
+from typing import Final, Literal
+
+from pydantic import Field
+
+from shared.schemas.base import Schema
+
+FORMAT_VERSION: Final = 1
+
+Period = Literal["week", "month", "quarter"]
+TrendClass = Literal["rising", "declining", "seasonal", "flash", "stable", "insufficient"]
+Direction = Literal["rising", "declining", "unclear"]
+Method = Literal["level", "seasonal-naive", "lite"]
+
+
+class TrendOptions(Schema):
+    """What a trend report should look at."""
+
+    period: Literal["auto", "week", "month", "quarter"] = Field(
+        default="auto", description="Length of one step; `auto` picks it from span and density."
+    )
+    horizon: int | None = Field(
+        default=None, ge=1, le=104, description="Periods to forecast; about half a year when null."
+    )
+    attributes: tuple[str, ...] | None = Field(
+        default=None, description="Attributes to report on; all of them when null."
+    )
+    pairs: bool = Field(
+        default=True, description="Also follow category and colour together, where dense enough."
+    )
+    minimum_per_period: float = Field(
+        default=30, ge=1, description="A period with fewer effective garments is flagged as thin."
+    )
+    minimum_garments: float = Field(
+        default=20, ge=1, description="A value with fewer effective garments in all joins the rest."
+    )
+    false_discovery_rate: float = Field(
+        default=0.05,
+        gt=0,
+        lt=0.5,
+        description="Expected part of false calls among the changes called significant.",
+    )
+    minimum_change: float = Field(
+        default=0.05, ge=0, description="A relative change below this is never called a trend."
+    )
+    top: int = Field(default=10, ge=1, le=100, description="Length of each ranking.")
+
+
+class ShareForecast(Schema):
+    """Forecast shares, one number a forecast period, with central 80% and 95% intervals."""
+
+    mean: tuple[float, ...]
+    low80: tuple[float, ...]
+    high80: tuple[float, ...]
+    low95: tuple[float, ...]
+    high95: tuple[float, ...]
+
+
+class ObservedChange(Schema):
+    """How the share changed against the same part of the year before."""
+
+    relative: float = Field(description="0.2 is a fifth more than a year ago.")
+    low: float = Field(description="Lower end of the 95% interval of `relative`.")
+    high: float = Field(description="Upper end of the 95% interval of `relative`.")
+    recent_share: float
+    earlier_share: float
+    window: int = Field(
+        description="Latest periods looked at: a quarter of a year against the one a year before, "
+        "or up to three years, whose yearly change this is."
+    )
+    p_value: float
+    q_value: float = Field(description="`p_value` after Benjamini-Hochberg over all series.")
+    significant: bool
+
+
+class Outlook(Schema):
+    """How the forecast stands against the same part of the last year."""
+
+    relative: float
+    low80: float
+    high80: float
+    direction: Direction = Field(description="`rising` only where `low80` is above 0.")
+
+
+class ValueTrend(Schema):
+    """One attribute value: what was seen, what is expected, and what to call it."""
+
+    attribute: str
+    value: str
+    pair: bool = Field(description="Category and colour together.")
+    rest: bool = Field(description="All values too rare to be followed one by one.")
+    garments: int = Field(description="Garments behind this series.")
+    effective: tuple[float, ...] = Field(description="Kish effective garments of this value.")
+    weighted: tuple[float, ...] = Field(description="Sum of weights of this value.")
+    share: tuple[float | None, ...] = Field(description="Null where nothing was seen.")
+    low: tuple[float | None, ...] = Field(description="Lower end of the 95% Wilson band.")
+    high: tuple[float | None, ...] = Field(description="Upper end of the 95% Wilson band.")
+    thin: tuple[bool, ...] = Field(description="Too few garments in the period to trust it alone.")
+    forecast: ShareForecast
+    change: ObservedChange | None = Field(description="Null where a year ago cannot be compared.")
+    outlook: Outlook | None = Field(description="Null with less than a year of history.")
+    kind: TrendClass
+    seasonal_strength: float | None = Field(
+        description="0..1: how much of the movement beyond chance repeats every year; 0 where a "
+        "season cannot be told from chance, null with less than two years."
+    )
+    flash_at: date | None = Field(description="Start of a short peak that has passed.")
+
+
+class RankedValue(Schema):
+    """A place in a ranking."""
+
+    attribute: str
+    value: str
+    pair: bool
+    garments: int
+    change: float = Field(description="Observed relative change against a year ago.")
+    outlook: float | None = Field(description="Forecast relative change.")
+    significant: bool = Field(description="The observed change is more than chance.")
+    expected_to_last: bool = Field(description="The 80% forecast interval excludes no change.")
+
+
+class ForecastScores(Schema):
+    """Errors of one forecaster over all origins; null where they cannot be measured."""
+
+    mase: float | None = Field(description="Mean absolute error over that of last year's value.")
+    smape: float | None = Field(description="Symmetric percentage error, 0..200.")
+    pinball: float | None = Field(description="Quantile loss over 5 quantiles, scaled as MASE.")
+    coverage80: float | None = Field(description="Part of outcomes inside the 80% interval.")
+    coverage95: float | None = Field(description="Part of outcomes inside the 95% interval.")
+    direction: float | None = Field(description="Part of series called up, flat or down rightly.")
+
+
+class BacktestSummary(Schema):
+    """The same forecast made at earlier dates, against what then happened."""
+
+    origins: tuple[date, ...] = Field(description="First forecast period of each trial.")
+    horizon: int
+    series: int
+    forecaster: ForecastScores
+    naive: ForecastScores = Field(description="Seasonal naive: the same as last year.")
+    skill: float | None = Field(description="1 - MASE / naive MASE; above 0 beats last year.")
+    note: str = Field(description="What to know when reading these numbers; may be empty.")
+
+
+class SegmentCount(Schema):
+    """How many dated garments a segment gave."""
+
+    name: str
+    garments: int
+
+
+class DataSeen(Schema):
+    """What the report was made from."""
+
+    garments: int
+    dated: int
+    used: int = Field(description="Dated garments inside the periods reported on.")
+    first: date
+    last: date
+    segments: tuple[SegmentCount, ...]
+    thin_periods: int
+    empty_periods: int
+    notes: tuple[str, ...] = Field(description="What was left out, and why, in plain words.")
+
+
+class TrendReport(Schema):
+    """A dated trend report."""
+
+    format_version: int = FORMAT_VERSION
+    generated_at: datetime
+    data_fingerprint: str
+    options: TrendOptions
+    data: DataSeen
+    period: Period
+    season: int = Field(description="Periods in a year.")
+    method: Method
+    periods: tuple[date, ...] = Field(description="First day of each period seen.")
+    forecast_periods: tuple[date, ...]
+    series: tuple[ValueTrend, ...]
+    rising: tuple[RankedValue, ...]
+    declining: tuple[RankedValue, ...]
+    emerging: tuple[RankedValue, ...]
+    backtest: BacktestSummary

@@ -1,0 +1,151 @@
+"""The settings: one frozen tree, read once from the environment and passed down."""
+
+import os
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from sqlalchemy import URL, make_url
+
+from shared.errors import ConfigurationError
+from shared.schemas.base import Schema
+
+PREFIX: Final = "TOILE_"
+
+# The CLI reads these two for itself; they are not settings of the server.
+CLIENT_NAMES: Final = frozenset({"TOILE_URL", "TOILE_API_KEY"})
+
+Seconds = Annotated[float, Field(gt=0)]
+Bytes = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Settings(Schema):
+    """Everything an operator can set, each as ``TOILE_<NAME>``.
+
+    Secrets are read masked; URLs that hold a password are built late and never logged.
+    """
+
+    home: Path = Field(Path("var"), description="Folder for all that one machine keeps.")
+    redis_url: SecretStr | None = Field(
+        None, description="A Redis or Valkey to use; unset, `toile up` starts its own."
+    )
+    database_url: SecretStr | None = Field(
+        None, description="postgresql+psycopg://...; unset, SQLite in TOILE_HOME."
+    )
+    artifacts_url: str | None = Field(
+        None, description="A folder, or s3://bucket/prefix; unset, a folder in TOILE_HOME."
+    )
+    s3_endpoint: str | None = Field(None, description="Address of an S3 that is not Amazon's.")
+    s3_region: str = Field("us-east-1", description="Region of the S3 bucket.")
+    s3_access_key: SecretStr | None = Field(None, description="Access key of the S3 bucket.")
+    s3_secret_key: SecretStr | None = Field(None, description="Secret key of the S3 bucket.")
+    secret_key: SecretStr | None = Field(
+        None, description="Signs console sessions; unset, one is made and kept in TOILE_HOME."
+    )
+
+    host: str = Field("127.0.0.1", description="Address that the web process listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port that the web process listens on.")
+    web_threads: Count = Field(32, description="Requests served at once by one web process.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe level that is logged."
+    )
+
+    upload_limit: Bytes = Field(2 * 2**30, description="Largest upload, bytes.")
+    body_limit: Bytes = Field(2**20, description="Largest JSON body, bytes.")
+    import_roots: tuple[Path, ...] = Field(
+        (), description="Server-side folders that catalogs may be read from, split by ':'."
+    )
+    long_poll_limit: Seconds = Field(60, description="Longest `?wait=`, seconds.")
+
+    lease_seconds: Seconds = Field(60, description="How long a worker holds a job unheard of.")
+    heartbeat_seconds: Seconds = Field(15, description="How often a worker renews its lease.")
+    max_attempts: Count = Field(5, description="Tries at a job before it fails for good.")
+    retry_delay_seconds: Seconds = Field(2, description="First pause before another try; doubles.")
+    upkeep_seconds: Seconds = Field(10, description="How often upkeep looks for lost work.")
+    batch_limit: Count = Field(64, description="Most images in one forward pass.")
+    models_in_memory: Count = Field(4, description="Releases that a generation worker keeps.")
+
+    trend_schedule_seconds: Seconds = Field(
+        86_400, description="How often each site's trend report is made anew."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_roots(cls, values: dict[str, object]) -> dict[str, object]:
+        roots = values.get("import_roots")
+        if isinstance(roots, str):
+            values = {**values, "import_roots": tuple(p for p in roots.split(os.pathsep) if p)}
+        return values
+
+    @model_validator(mode="after")
+    def _lease_outlives_heartbeat(self) -> Self:
+        if self.lease_seconds < 2 * self.heartbeat_seconds:
+            message = (
+                f"TOILE_LEASE_SECONDS is {self.lease_seconds:g} and TOILE_HEARTBEAT_SECONDS is "
+                f"{self.heartbeat_seconds:g}: a lease must outlive two heartbeats, or one late "
+                "heartbeat loses the job. Raise the first or lower the second."
+            )
+            raise ValueError(message)
+        return self
+
+    @property
+    def database(self) -> URL:
+        """The database's address; contains the password, so never log it."""
+        if self.database_url is not None:
+            return make_url(self.database_url.get_secret_value())
+        return URL.create("sqlite", database=str(self.home.resolve() / "toile.sqlite3"))
+
+    @property
+    def artifact_folder(self) -> Path | None:
+        """The local artifact folder, or None where artifacts live in S3."""
+        if self.artifacts_url is None:
+            return self.home.resolve() / "artifacts"
+        return None if self.artifacts_url.startswith("s3://") else Path(self.artifacts_url)
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where this machine keeps what it can make again."""
+        return self.home.resolve() / "cache"
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from the environment, once, at an entry point.
+
+    Args:
+        environment: names and values to read instead of the process' own (for tests).
+
+    Raises:
+        ConfigurationError: a ``TOILE_*`` name is unknown, or a value does not fit.
+    """
+    found = os.environ if environment is None else environment  # noqa: TID251 - the one reader
+    values = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in found.items()
+        if name.startswith(PREFIX) and name not in CLIENT_NAMES
+    }
+    for name in values.keys() - Settings.model_fields.keys():
+        raise ConfigurationError(_unknown(name), name=PREFIX + name.upper())
+    try:
+        return Settings.model_validate({name: value for name, value in values.items() if value})
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error)) from None
+
+
+def _unknown(name: str) -> str:
+    close = get_close_matches(name, Settings.model_fields, n=1)
+    hint = f" Did you mean {PREFIX}{close[0].upper()}?" if close else ""
+    return (
+        f"{PREFIX}{name.upper()} is set, but Toile has no such setting.{hint} "
+        "docs/settings.md lists them all; unset this one."
+    )
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for fault in error.errors(include_url=False, include_input=False):
+        name = ".".join(str(part) for part in fault["loc"])
+        lines.append(f"{PREFIX}{name.upper()}: {fault['msg']}" if name else str(fault["msg"]))
+    return "The settings do not fit. " + "; ".join(lines)

@@ -1,0 +1,217 @@
+"""The main job over HTTP with the real processes, and what happens when one of them dies."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date
+from io import BytesIO
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from shared.demo.drawn import write_archive
+from shared.records import Records, jobs
+from tests.fixtures.stack import Stack, running_stack, wait_for
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, valkey_url: str) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("stack")
+    quick = {
+        "lease_seconds": 4,
+        "heartbeat_seconds": 1,
+        "upkeep_seconds": 1,
+        "retry_delay_seconds": 0.1,
+        "batch_limit": 16,
+        "trend_schedule_seconds": 3600,
+    }
+    with running_stack(folder, valkey_url, **quick) as running:
+        for name in ("train", "chores", "beat"):
+            running.start(name)
+        for name in ("generate", "generate2"):
+            running.start("generate", name=name)
+        running.wait_for_workers("train", "chores", "generate", "generate2")
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shop(stack: Stack) -> Iterator[httpx.Client]:
+    with stack.client(stack.new_key("shop")) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def catalog(shop: httpx.Client, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    archive = tmp_path_factory.mktemp("drawn") / "garments.zip"
+    write_archive(archive, count=400, seed=3, end=date(2026, 6, 30))
+    made = shop.post("/v1/catalogs", json={"name": "drawn"}).raise_for_status().json()
+    with archive.open("rb") as file:
+        accepted = shop.post(f"{made['url']}/garments", files={"archive": file})
+    assert accepted.status_code == httpx.codes.ACCEPTED, accepted.text
+    job = wait_for(shop, accepted.headers["Location"])
+    assert job["state"] == "succeeded", job
+    assert job["result"]["rejected"] == 0
+    found: dict[str, Any] = shop.get(made["url"]).raise_for_status().json()
+    return found
+
+
+@pytest.fixture(scope="module")
+def release(shop: httpx.Client, catalog: dict[str, Any]) -> dict[str, Any]:
+    asked = {"catalog": catalog["id"], "model": "drawn", "budget": {"images": 1500}}
+    accepted = shop.post("/v1/training-jobs", json={**asked, "preview_seconds": 1})
+    assert accepted.status_code == httpx.codes.ACCEPTED, accepted.text
+    job = wait_for(shop, accepted.headers["Location"])
+    assert job["state"] == "succeeded", job
+    found: dict[str, Any] = shop.get(job["result"]["url"]).raise_for_status().json()
+    return found
+
+
+def design(shop: httpx.Client, release: dict[str, Any], **changes: Any) -> str:
+    body = {"release": release["id"], "count": 1, **changes}
+    accepted = shop.post("/v1/design-jobs", json=body)
+    assert accepted.status_code == httpx.codes.ACCEPTED, accepted.text
+    return accepted.headers["Location"]
+
+
+def test_the_catalog_holds_what_was_sent(shop: httpx.Client, catalog: dict[str, Any]) -> None:
+    assert catalog["version"] == 1
+    assert catalog["garments"] >= 390  # a few drawn ones may be exact copies
+    assert {"category", "colour", "pattern"} <= catalog["attributes"].keys()
+    page = shop.get(f"{catalog['url']}/garments?limit=5").raise_for_status().json()
+    garment = page["items"][0]
+    image = shop.get(garment["image_url"]).raise_for_status()
+    assert Image.open(BytesIO(image.content)).size == (catalog["image_size"],) * 2
+    again = shop.get(garment["image_url"], headers={"If-None-Match": image.headers["ETag"]})
+    assert again.status_code == httpx.codes.NOT_MODIFIED
+
+
+def test_a_training_publishes_a_release_with_a_card_and_a_grid(
+    shop: httpx.Client, release: dict[str, Any]
+) -> None:
+    assert release["number"] == 1
+    assert "category" in release["vocabulary"]
+    assert release["card"]
+    grid = shop.get(release["grid_url"]).raise_for_status()
+    assert np.asarray(Image.open(BytesIO(grid.content))).std() > 1
+
+
+def test_designs_come_back_with_their_seeds_and_the_same_seed_gives_the_same_bytes(
+    shop: httpx.Client, release: dict[str, Any]
+) -> None:
+    category = release["vocabulary"]["category"][0]
+    condition = {"category": category}
+    one = wait_for(shop, design(shop, release, count=3, seed=7, condition=condition))
+    two = wait_for(shop, design(shop, release, count=1, seed=8, condition=condition))
+    assert [made["seed"] for made in one["result"]["designs"]] == [7, 8, 9]
+    same = one["result"]["designs"][1], two["result"]["designs"][0]
+    first, second = (shop.get(made["image_url"]).raise_for_status() for made in same)
+    assert first.content == second.content
+    assert first.headers["Content-Type"] == "image/png"
+    assert "immutable" in first.headers["Cache-Control"]
+
+
+def test_two_generation_workers_share_the_queue(
+    stack: Stack, shop: httpx.Client, release: dict[str, Any]
+) -> None:
+    places = [design(shop, release, count=16, seed=100 * n) for n in range(12)]
+    assert {wait_for(shop, place)["state"] for place in places} == {"succeeded"}
+    workers: Counter[str] = Counter()
+    records = Records(stack.settings.database)
+    with records.reading() as tx:
+        for place in places:
+            workers.update(one.worker for one in jobs.attempts_at(tx, place.rsplit("/", 1)[1]))
+    records.close()
+    assert len(workers) == 2, workers
+
+
+def test_a_killed_generation_worker_loses_no_job(
+    stack: Stack, shop: httpx.Client, release: dict[str, Any]
+) -> None:
+    places = [design(shop, release, count=16, seed=5000 + 100 * n) for n in range(10)]
+    deadline = time.monotonic() + 30
+    records = Records(stack.settings.database)
+    try:
+        while not _held(records, places):
+            assert time.monotonic() < deadline, "no worker took the work"
+            time.sleep(0.005)
+        stack.kill("generate")
+        stack.kill("generate2")
+    finally:
+        records.close()
+    stack.start("generate")
+    for place in places:
+        job = wait_for(shop, place)
+        assert job["state"] == "succeeded", job
+        assert len(job["result"]["designs"]) == 16
+        designs = shop.get(f"/v1/designs?job={job['id']}&limit=64").raise_for_status().json()
+        assert sorted(one["position"] for one in designs["items"]) == list(range(16))
+    stack.start("generate", name="generate2")
+
+
+def test_a_trend_report_is_made_and_not_again_when_nothing_changed(
+    shop: httpx.Client, catalog: dict[str, Any]
+) -> None:
+    accepted = shop.post("/v1/trend-reports", json={"catalog": catalog["id"]})
+    job = wait_for(shop, accepted.headers["Location"])
+    assert job["state"] == "succeeded", job
+    page = shop.get(job["result"]["page_url"]).raise_for_status()
+    assert "<html" in page.text
+    report = shop.get(job["result"]["url"]).raise_for_status().json()
+    assert any(name.endswith(".png") for name in report["files"])
+    body = {"catalog": catalog["id"], "only_if_changed": True}
+    again = shop.post("/v1/trend-reports", json=body)
+    second = wait_for(shop, again.headers["Location"])
+    assert second["reason"] == "unchanged"
+    assert second["result"]["report_id"] == job["result"]["report_id"]
+
+
+def test_beat_makes_the_sites_report_by_itself(shop: httpx.Client, catalog: dict[str, Any]) -> None:
+    assert catalog["garments"]
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        found = shop.get("/v1/jobs?kind=trend_report&limit=100").raise_for_status().json()
+        if any(
+            job["spec"]["only_if_changed"] and not job["spec"]["catalog_id"]
+            for job in found["items"]
+        ):
+            return
+        time.sleep(1)
+    raise AssertionError("beat queued no report of the whole site")
+
+
+def test_a_running_training_is_cancelled_within_two_seconds(
+    shop: httpx.Client, catalog: dict[str, Any]
+) -> None:
+    asked = {"catalog": catalog["id"], "model": "never", "budget": {"minutes": 30}}
+    accepted = shop.post("/v1/training-jobs", json=asked)
+    place = accepted.headers["Location"]
+    deadline = time.monotonic() + 60
+    while not (shop.get(place).json().get("progress") or {}).get("step"):
+        assert time.monotonic() < deadline, shop.get(place).text
+        time.sleep(0.2)
+    shop.post(f"{place}/cancel").raise_for_status()
+    job = wait_for(shop, place, seconds=20)
+    assert job["state"] == "cancelled"
+    assert shop.get("/v1/models/never").status_code == httpx.codes.NOT_FOUND
+
+
+def test_another_site_sees_nothing_of_all_this(
+    stack: Stack, catalog: dict[str, Any], release: dict[str, Any]
+) -> None:
+    with stack.client(stack.new_key("rival")) as rival:
+        for url in (catalog["url"], release["url"], release["grid_url"]):
+            assert rival.get(url).status_code == httpx.codes.NOT_FOUND
+        assert rival.get("/v1/jobs").json()["items"] == []
+        refused = rival.post("/v1/design-jobs", json={"release": release["id"]})
+        assert refused.status_code == httpx.codes.NOT_FOUND
+
+
+def _held(records: Records, places: list[str]) -> bool:
+    with records.reading() as tx:
+        found = [jobs.get(tx, place.rsplit("/", 1)[1]) for place in places]
+    return any(job.state == "running" for job in found)

@@ -1,0 +1,27 @@
+from shared.records import Records, migrate
+from shared.settings import Settings
+from tests.fixtures.rows import a_site
+
+
+def test_the_migrations_make_the_tables_that_the_code_expects(records: Records) -> None:
+    assert migrate.differences(records) == []
+    assert migrate.current(records) == migrate.newest()
+
+
+def test_migrating_twice_changes_nothing_and_keeps_the_rows(records: Records) -> None:
+    a_site(records, "kept")
+    migrate.upgrade(records)
+    with records.reading() as tx:
+        from shared.records import sites
+
+        assert sites.by_name(tx, "kept") is not None
+
+
+def test_the_migrations_go_both_ways(settings: Settings) -> None:
+    opened = Records(settings.database)
+    migrate.upgrade(opened)
+    migrate.downgrade(opened, "base")
+    assert migrate.current(opened) is None
+    migrate.upgrade(opened)
+    assert migrate.current(opened) == migrate.newest()
+    opened.close()

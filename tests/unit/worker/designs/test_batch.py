@@ -1,0 +1,98 @@
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from shared.schemas.designs import ImageFormat
+from shared.schemas.jobs import DesignSpec
+from worker.designs.batch import Generates, make, seeds_of
+from worker.designs.images import encode
+
+
+class Painter(Generates):
+    """Paints each picture in the grey of its seed."""
+
+    size = 32
+    vocabulary: Mapping[str, tuple[str, ...]] = {"category": ("dress", "skirt")}
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def generate(
+        self, seeds: Sequence[int], conditions: Sequence[Mapping[str, str]]
+    ) -> NDArray[np.uint8]:
+        assert len(seeds) == len(conditions)
+        self.batches.append(len(seeds))
+        greys = np.array(seeds, np.uint8).reshape(-1, 1, 1, 1)
+        return np.broadcast_to(greys, (len(seeds), 32, 32, 3)).copy()
+
+
+def spec(seed: int, count: int = 1, **changes: object) -> DesignSpec:
+    base = {
+        "release_id": "rel",
+        "count": count,
+        "condition": {},
+        "seed": seed,
+        "size": 32,
+        "format": "png",
+    }
+    return DesignSpec.model_validate({**base, **changes})
+
+
+def grey_of(data: bytes) -> int:
+    value = np.asarray(Image.open(BytesIO(data)))
+    assert (value == value.flat[0]).all()
+    return int(value.flat[0])
+
+
+def test_all_members_share_one_forward_pass_and_get_their_own_pictures() -> None:
+    painter = Painter()
+    made = make(painter, [spec(10, 2), spec(50), spec(100, 3)])
+    assert painter.batches == [6]
+    greys = [[grey_of(picture.data) for picture in one.pictures] for one in made]
+    assert greys == [[10, 11], [50], [100, 101, 102]]
+
+
+def test_one_bad_member_fails_alone() -> None:
+    made = make(Painter(), [spec(1), spec(2, condition={"category": "boat"}), spec(3)])
+    assert [len(one.pictures) for one in made] == [1, 0, 1]
+    assert "boat" in str(made[1].error)
+    assert "dress, skirt" in str(made[1].error)
+
+
+def test_a_size_that_the_release_cannot_make_fails_alone() -> None:
+    made = make(Painter(), [spec(1, size=64), spec(2)])
+    assert "32 px" in str(made[0].error)
+    assert made[1].error is None
+
+
+def test_a_member_that_is_no_longer_wanted_is_not_encoded() -> None:
+    made = make(Painter(), [spec(1), spec(2)], is_wanted=lambda index: index != 0)
+    assert [len(one.pictures) for one in made] == [0, 1]
+
+
+def test_a_batch_of_bad_members_needs_no_forward_pass() -> None:
+    painter = Painter()
+    made = make(painter, [spec(1, size=64)])
+    assert painter.batches == []
+    assert made[0].error is not None
+
+
+def test_seeds_count_up_from_the_jobs_own_and_wrap() -> None:
+    assert seeds_of(spec(2**31 - 1, 3)) == [2**31 - 1, 0, 1]
+
+
+@pytest.mark.parametrize("image_format", list(ImageFormat))
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_picture_is_lossless_and_of_the_size_asked_for(
+    image_format: ImageFormat, channels: int
+) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (32, 32, channels), np.uint8)
+    same = Image.open(BytesIO(encode(pixels, size=32, image_format=image_format)))
+    assert same.format == image_format.value.upper()
+    assert (np.asarray(same.convert("RGB")) == np.broadcast_to(pixels, (32, 32, 3))).all()
+    half = Image.open(BytesIO(encode(pixels, size=16, image_format=image_format)))
+    assert half.size == (16, 16)

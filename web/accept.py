@@ -1,0 +1,71 @@
+"""Accepting work: one request becomes one job, however often it is sent."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Response, request
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.jobs.submit import find_promised, fingerprint_of, send, submit
+from shared.jobs.view import view
+from shared.schemas.jobs import JobRecord, Spec
+from web import answers, auth
+from web.runtime import runtime
+
+
+class Promise(BaseModel):
+    """The headers of a request that makes a job; all others are none of its business."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    idempotency_key: str | None = Field(
+        None,
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Any text that is yours alone, such as a UUID. The same request with the same "
+        "key makes one job, and answers with it each time.",
+    )
+
+
+def accept(promise: Promise, asked: Any, resolve: Callable[[], Spec]) -> Response:
+    """Make a job of a request, or find the one that it made before, and answer 202.
+
+    Args:
+        promise: the request's headers.
+        asked: the body as the caller sent it, as JSON values.
+        resolve: makes the spec; raises what is wrong with the request.
+    """
+    here = runtime()
+    mark = fingerprint(asked)
+    job = promised(promise, mark)
+    if job is None:
+        job = submit(
+            here.records,
+            here.sender,
+            auth.site_id(),
+            resolve(),
+            idempotency_key=promise.idempotency_key,
+            fingerprint=mark,
+        )
+    else:
+        send(here.records, here.sender, [job])
+    return answers.accepted(view(job, here.board))
+
+
+def fingerprint(asked: Any) -> str:
+    """Return a hash of what was asked, and where."""
+    return fingerprint_of({"path": request.path, "body": asked})
+
+
+def promised(promise: Promise, mark: str) -> JobRecord | None:
+    """Return the job that this request made before, or None.
+
+    Raises:
+        IdempotencyMismatchError: its key came with another request.
+    """
+    if promise.idempotency_key is None:
+        return None
+    with runtime().records.reading() as tx:
+        return find_promised(tx, auth.site_id(), promise.idempotency_key, mark)

@@ -1,0 +1,50 @@
+"""Catalogs: the sets that models learn from."""
+
+from typing import Final
+
+from flask import Response
+from pydantic import Field
+
+from shared.records import catalogs
+from shared.schemas.base import Schema
+from shared.schemas.catalogs import Catalog, CatalogRequest
+from shared.schemas.listing import Listing
+from web import answers, auth
+from web.api.noun import ListQuery, noun, problems
+from web.runtime import runtime
+
+api: Final = noun("catalogs", "The sets of garments that models learn from.")
+
+
+class CatalogPath(Schema):
+    """A catalog by id or name."""
+
+    catalog: str = Field(description="Catalog id or name.")
+
+
+class CatalogList(Listing[Catalog]):
+    """A page of catalogs."""
+
+
+@api.post("/catalogs", responses={"201": Catalog, **problems(400, 409, 413, 415)})
+def create_catalog(body: CatalogRequest) -> Response:
+    """Make an empty catalog."""
+    with runtime().records.transaction() as tx:
+        made = catalogs.create(tx, auth.site_id(), body)
+    return answers.created(made, made.url)
+
+
+@api.get("/catalogs", responses={"200": CatalogList})
+def list_catalogs(query: ListQuery) -> Response:
+    """List the site's catalogs, newest first."""
+    with runtime().records.reading() as tx:
+        page = catalogs.page(tx, auth.site_id(), cursor=query.cursor, limit=query.limit)
+    return answers.listing(page)
+
+
+@api.get("/catalogs/<catalog>", responses={"200": Catalog})
+def get_catalog(path: CatalogPath) -> Response:
+    """Read a catalog, by id or by name."""
+    with runtime().records.reading() as tx:
+        found = catalogs.get(tx, auth.site_id(), path.catalog)
+    return answers.document(found)

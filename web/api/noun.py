@@ -1,0 +1,76 @@
+"""What the blueprints of all nouns share: the prefix, the key, and the problems documented."""
+
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+from flask_openapi3.types import ResponseDict
+from pydantic import Field
+
+from shared.schemas.base import Schema
+from shared.schemas.problems import MEDIA_TYPE
+from web import auth, bodies
+
+Cursor = Annotated[str | None, Field(description="`next_cursor` of the page before.")]
+Limit = Annotated[int, Field(ge=1, le=200, description="Most items in the answer.")]
+
+SECURITY: Final = "api_key"
+
+
+class ListQuery(Schema):
+    """How every list is asked for."""
+
+    cursor: Cursor = None
+    limit: Limit = 20
+
+
+def problem(status: int) -> dict[str, Any]:
+    """Return how OpenAPI is told that an operation may answer with a problem document."""
+    return {
+        "description": HTTPStatus(status).phrase,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+
+
+def problems(*statuses: int) -> ResponseDict:
+    """Return the problem documents of several statuses."""
+    return {str(status): problem(status) for status in statuses}
+
+
+def binary(*media_types: str) -> dict[str, Any]:
+    """Return how OpenAPI is told of an answer that is bytes."""
+    return {
+        "description": "The bytes.",
+        "content": {name: {"schema": {"type": "string"}} for name in media_types},
+        "headers": {"ETag": {"schema": {"type": "string"}}},
+    }
+
+
+def not_modified() -> dict[str, Any]:
+    """Return how OpenAPI is told that the caller holds the bytes already."""
+    return {"description": "If-None-Match names the bytes: the caller holds them already."}
+
+
+def accepted_job() -> dict[str, Any]:
+    """Return how OpenAPI is told of a job that was taken."""
+    return {
+        "description": "The job was taken. Ask for it at Location, best with ?wait=30.",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Job"}}},
+        "headers": {"Location": {"schema": {"type": "string"}}},
+    }
+
+
+def noun(name: str, about: str, *, extra: ResponseDict | None = None) -> APIBlueprint:
+    """Return the blueprint of a noun; all its routes need a key."""
+    blueprint = APIBlueprint(
+        name,
+        __name__,
+        url_prefix="/v1",
+        abp_tags=[Tag(name=name, description=about)],
+        abp_security=[{SECURITY: []}],
+        abp_responses={**problems(401, 404, 422, 500, 503), **(extra or {})},
+    )
+    blueprint.before_request(auth.require)
+    blueprint.before_request(bodies.check)
+    return blueprint

@@ -1,0 +1,116 @@
+"""The web application, put together."""
+
+import logging
+import time
+from importlib.metadata import version
+from typing import Final
+from urllib.parse import quote
+
+from flask import Flask, Response, g, request
+from flask_openapi3.models.info import Info
+from flask_openapi3.openapi import OpenAPI
+
+from shared.artifacts import ArtifactStore
+from shared.queue.sender import Sender
+from shared.queue.status import StatusBoard
+from shared.records import Records
+from shared.schemas.problems import Problem
+from shared.settings import Settings
+from web import bodies, documents, errors
+from web.api import catalogs, designs, garments, health, jobs, models, training, trends
+from web.api.noun import SECURITY
+from web.console import pages, reference
+from web.runtime import EXTENSION, open_runtime
+
+LOG: Final = logging.getLogger(__name__)
+
+_ABOUT: Final = (
+    "Learns garments from a shop's catalog, designs new ones, and reports where fashion is going. "
+    "Whatever takes time is a job: POST answers 202 with its address, GET "
+    "/v1/jobs/{job}?wait=30 waits for its end. Every error is a problem document (RFC 9457)."
+)
+_SECURE: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+
+class Application(OpenAPI):
+    """Flask with flask-openapi3, reading uploads and JSON our way."""
+
+    request_class = bodies.UploadRequest
+    json_provider_class = bodies.StrictJson
+
+
+def create_app(
+    settings: Settings,
+    *,
+    records: Records | None = None,
+    store: ArtifactStore | None = None,
+    sender: Sender | None = None,
+    board: StatusBoard | None = None,
+) -> Application:
+    """Return the web application.
+
+    Args:
+        settings: everything that an operator can set.
+        records: the database; opened by the settings where None, as are the next three.
+        store: the artifact store.
+        sender: sends messages to workers.
+        board: progress of running jobs.
+    """
+    app = Application(
+        "web",
+        info=Info(title="Toile", version=version("toile"), description=_ABOUT),
+        security_schemes={
+            SECURITY: {
+                "type": "http",
+                "scheme": "bearer",
+                "bearerFormat": "toile_...",
+                "description": "An API key; `toile key create` makes one.",
+            }
+        },
+        validation_error_model=Problem,
+        validation_error_callback=errors.respond_invalid,
+        doc_ui=False,
+        static_folder=None,
+    )
+    app.extensions[EXTENSION] = open_runtime(
+        settings, records=records, store=store, sender=sender, board=board
+    )
+    errors.register(app)
+    _add_hooks(app)
+    for noun in (catalogs, garments, training, jobs, models, designs, trends, health):
+        app.register_api(noun.api)
+    app.register_blueprint(pages.blueprint)
+    app.register_blueprint(reference.blueprint)
+    app.extensions[reference.DOCUMENT] = documents.describe(app)
+    return app
+
+
+def _add_hooks(app: Flask) -> None:
+    app.before_request(_begin)
+    app.before_request(bodies.limit)
+    app.after_request(_finish)
+
+
+def _begin() -> None:
+    g.began = time.monotonic()
+
+
+def _finish(response: Response) -> Response:
+    response.headers["X-Request-Id"] = errors.request_id()
+    for name, value in _SECURE.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Cache-Control", "no-store")
+    LOG.info(
+        "%s %s %s %d %.0f ms",
+        errors.request_id(),
+        request.method,
+        quote(request.path),
+        response.status_code,
+        1000 * (time.monotonic() - g.began),
+    )
+    return response

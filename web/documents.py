@@ -1,0 +1,92 @@
+"""The OpenAPI 3.1 document: what flask-openapi3 gathered, with exact schemas put in."""
+
+from collections.abc import Iterable
+from typing import Any, Final, Literal
+
+from flask_openapi3.openapi import OpenAPI
+from pydantic import BaseModel
+
+from shared.schemas.catalogs import Catalog, CatalogRequest, FolderRequest, Garment
+from shared.schemas.designs import Design, DesignRequest
+from shared.schemas.health import Health, Readiness
+from shared.schemas.jobs import Job
+from shared.schemas.models import Model, Release, TrainingRequest
+from shared.schemas.problems import MEDIA_TYPE, Problem
+from shared.schemas.reports import ReportView, TrendRequest
+from web.api.catalogs import CatalogList
+from web.api.designs import DesignList
+from web.api.garments import GarmentList
+from web.api.jobs import AttemptList, JobList
+from web.api.models import ModelList, ReleaseList
+from web.api.trends import ReportList
+from web.uploads import GarmentUpload
+
+_REF: Final = "#/components/schemas/{model}"
+
+_ASKED: Final = (
+    CatalogRequest,
+    DesignRequest,
+    FolderRequest,
+    GarmentUpload,
+    TrainingRequest,
+    TrendRequest,
+)
+_ANSWERED: Final = (
+    AttemptList,
+    Catalog,
+    CatalogList,
+    Design,
+    DesignList,
+    Garment,
+    GarmentList,
+    Health,
+    Job,
+    JobList,
+    Model,
+    ModelList,
+    Problem,
+    Readiness,
+    Release,
+    ReleaseList,
+    ReportList,
+    ReportView,
+)
+
+
+def describe(app: OpenAPI) -> dict[str, Any]:
+    """Return the document of an app whose routes are all registered.
+
+    flask-openapi3 keeps only a part of JSON Schema, so the schemas come from pydantic itself.
+    """
+    found: dict[str, Any] = app.api_doc
+    schemas = {**_schemas(_ANSWERED, "serialization"), **_schemas(_ASKED, "validation")}
+    for name in ("archive", "image"):
+        schemas["GarmentUpload"]["properties"][name] = {
+            "type": "string",
+            "contentMediaType": "application/octet-stream",
+            "description": schemas["GarmentUpload"]["properties"][name]["description"],
+        }
+    found["components"]["schemas"] = dict(sorted(schemas.items()))
+    _wait_before_retry(found)
+    return found
+
+
+def _schemas(
+    models: Iterable[type[BaseModel]], mode: Literal["validation", "serialization"]
+) -> dict[str, Any]:
+    schemas: dict[str, Any] = {}
+    for model in models:
+        schema = model.model_json_schema(ref_template=_REF, mode=mode)
+        schemas.update(schema.pop("$defs", {}))
+        schemas[model.__name__] = schema
+    return schemas
+
+
+def _wait_before_retry(document: dict[str, Any]) -> None:
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            away = operation["responses"].get("503", {})
+            if MEDIA_TYPE in away.get("content", {}):
+                away["headers"] = {
+                    "Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}
+                }

@@ -1,0 +1,99 @@
+"""The kinds of problem that the front can answer with: status, title, and what to do."""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from shared import errors
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of problem."""
+
+    status: int
+    title: str
+    advice: str
+
+
+_STATE = "Read the thing again; its state tells what is possible now."
+_AWAY = (
+    "Wait as long as Retry-After says and send the same request again, with the same "
+    "Idempotency-Key if it had one. The operator can run `toile doctor`."
+)
+
+# By the errors' own words, and the few that only HTTP knows.
+KINDS: Final = MappingProxyType(
+    {
+        errors.InvalidInputError.reason: Kind(
+            422,
+            "The request does not fit",
+            "Read `errors`: each entry names a place in the request and what was expected there.",
+        ),
+        errors.UnreadableSourceError.reason: Kind(
+            422,
+            "A file cannot be read",
+            "See that the file is whole and of the kind that its name says, then send it again.",
+        ),
+        errors.CatalogTooSmallError.reason: Kind(
+            422,
+            "The catalog is too small",
+            "Add garments to the catalog until it holds at least `details.least`.",
+        ),
+        errors.TooLittleDataError.reason: Kind(
+            422,
+            "Too little data for a trend report",
+            "Give garments a date when they are added, then ask again.",
+        ),
+        errors.IdempotencyMismatchError.reason: Kind(
+            422,
+            "The Idempotency-Key stands for another request",
+            "Make a new key for a new request; repeat a request with its own key, unchanged.",
+        ),
+        errors.UnauthorizedError.reason: Kind(
+            401,
+            "No valid API key",
+            "Send `Authorization: Bearer toile_...`. `toile key create` makes a key; a revoked "
+            "one never works again.",
+        ),
+        errors.ForbiddenError.reason: Kind(
+            403,
+            "This is not allowed here",
+            "The detail names the setting that the operator can change.",
+        ),
+        errors.NotFoundError.reason: Kind(
+            404,
+            "There is no such thing",
+            "Check the address and the id. Things of other sites are never found.",
+        ),
+        errors.ConflictError.reason: Kind(409, "The thing's state does not allow this", _STATE),
+        errors.TooLargeError.reason: Kind(
+            413,
+            "The request is too large",
+            "Send less at once. TOILE_UPLOAD_LIMIT and TOILE_BODY_LIMIT are the limits, in bytes.",
+        ),
+        errors.StoreUnavailableError.reason: Kind(503, "The artifact store is away", _AWAY),
+        errors.QueueUnavailableError.reason: Kind(503, "Redis is away", _AWAY),
+        errors.DatabaseUnavailableError.reason: Kind(503, "The database is away", _AWAY),
+        "bad_request": Kind(
+            400,
+            "The request cannot be read",
+            "Send what HTTP and JSON allow: one JSON object in UTF-8, with finite numbers.",
+        ),
+        "method_not_allowed": Kind(
+            405,
+            "The address does not take this method",
+            "The Allow header lists the methods that it takes.",
+        ),
+        "unsupported_media_type": Kind(
+            415,
+            "The body is of the wrong type",
+            "Send JSON with `Content-Type: application/json`; files as multipart/form-data.",
+        ),
+        "internal": Kind(
+            500,
+            "Something broke in Toile",
+            "This is our fault. Tell the operator the request id; the log holds the rest.",
+        ),
+    }
+)

@@ -1,0 +1,71 @@
+"""What a web process holds: settings and the ways out. It hangs on the app; nothing is global."""
+
+import threading
+from dataclasses import dataclass
+from typing import Final
+
+from flask import current_app
+from redis import Redis
+
+from shared.artifacts import ArtifactStore, open_store
+from shared.queue.connection import connect
+from shared.queue.sender import Sender
+from shared.queue.status import StatusBoard
+from shared.records import Records
+from shared.settings import Settings
+from web.keyring import KeyRing
+
+EXTENSION: Final = "toile"
+# Of all threads, the part that may sleep in long polls, so that submits always find one awake.
+_WAITING_SHARE: Final = 0.75
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Everything that a request needs beyond itself."""
+
+    settings: Settings
+    records: Records
+    store: ArtifactStore
+    sender: Sender
+    board: StatusBoard
+    redis: Redis
+    keys: KeyRing
+    waiting: threading.BoundedSemaphore
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.records.close()
+        self.redis.close()
+
+
+def open_runtime(
+    settings: Settings,
+    *,
+    records: Records | None = None,
+    store: ArtifactStore | None = None,
+    sender: Sender | None = None,
+    board: StatusBoard | None = None,
+) -> Runtime:
+    """Open the ways out; what is passed in is used as it is."""
+    redis = connect(settings)
+    opened = records or Records(settings.database)
+    return Runtime(
+        settings=settings,
+        records=opened,
+        store=store or open_store(settings),
+        sender=sender or Sender.from_settings(settings),
+        board=board or StatusBoard(redis),
+        redis=redis,
+        keys=KeyRing(opened),
+        waiting=threading.BoundedSemaphore(max(1, int(settings.web_threads * _WAITING_SHARE))),
+    )
+
+
+def runtime() -> Runtime:
+    """Return the runtime of the app that serves this request."""
+    found = current_app.extensions[EXTENSION]
+    if not isinstance(found, Runtime):
+        message = f"the app carries {found!r} as its runtime; make it with web.app.create_app"
+        raise TypeError(message)
+    return found

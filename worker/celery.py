@@ -1,0 +1,37 @@
+"""The application that `celery -A worker` finds."""
+
+from typing import Any
+
+from celery.signals import setup_logging, worker_shutting_down
+
+from shared import logging
+from shared.queue.app import create_app
+from shared.settings import load_settings
+from worker.runtime import DRAINING
+from worker.schedule import beat_schedule
+
+settings = load_settings()
+
+app = create_app(
+    settings,
+    imports=(
+        "worker.tasks.generation",
+        "worker.tasks.ingest",
+        "worker.tasks.training",
+        "worker.tasks.trends",
+        "worker.tasks.upkeep",
+    ),
+    beat_schedule=beat_schedule(settings),
+)
+app.toile_settings = settings
+
+
+@setup_logging.connect
+def _configure_logging(**_ignored: Any) -> None:
+    logging.configure(settings)
+
+
+@worker_shutting_down.connect
+def _start_draining(**_ignored: Any) -> None:
+    # Celery tells only the parent; the event tells the children, whose work then ends by itself.
+    DRAINING.set()

@@ -1,0 +1,131 @@
+"""One batch of designs: members in, one forward pass, pictures or an error for each member."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import InvalidInputError, ToileError
+from shared.schemas.jobs import DesignSpec
+from worker.designs.images import encode
+
+_ENCODERS: Final = 4
+_SEEDS: Final = 2**31
+
+
+class Generates(Protocol):
+    """What a batch needs of a release's generator."""
+
+    @property
+    def size(self) -> int:
+        """Side of its pictures, pixels."""
+        ...
+
+    @property
+    def vocabulary(self) -> Mapping[str, tuple[str, ...]]:
+        """The attributes and values that it can be asked for."""
+        ...
+
+    def generate(
+        self, seeds: Sequence[int], conditions: Sequence[Mapping[str, str]]
+    ) -> NDArray[np.uint8]:
+        """Return uint8 [n, size, size, channels], one picture a seed and condition."""
+        ...
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One encoded design, and the seed that makes it again."""
+
+    seed: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Made:
+    """What one member of a batch came to: its pictures, or why there are none."""
+
+    pictures: tuple[Picture, ...] = ()
+    error: Exception | None = None
+
+
+def seeds_of(spec: DesignSpec) -> list[int]:
+    """Return the seed of each design of a job: its own, counted up from the job's."""
+    return [(spec.seed + position) % _SEEDS for position in range(spec.count)]
+
+
+def make(
+    generator: Generates,
+    members: Sequence[DesignSpec],
+    *,
+    is_wanted: Callable[[int], bool] = lambda _index: True,
+) -> list[Made]:
+    """Make the designs of all members in one forward pass; one bad member fails alone.
+
+    Args:
+        generator: the release's generator.
+        members: what each asks for.
+        is_wanted: asked after the forward pass, by the member's place: one that was cancelled
+            meanwhile is not encoded.
+
+    Returns:
+        One outcome a member, in their order.
+    """
+    outcomes: dict[int, Made] = {}
+    good: list[int] = []
+    for index, spec in enumerate(members):
+        error = _refusal(generator, spec)
+        if error is None:
+            good.append(index)
+        else:
+            outcomes[index] = Made(error=error)
+    pixels = _forward(generator, [members[index] for index in good])
+    wanted = [(index, part) for index, part in zip(good, pixels, strict=True) if is_wanted(index)]
+    with ThreadPoolExecutor(_ENCODERS) as pool:
+        encoded = pool.map(lambda pair: _encode_all(members[pair[0]], pair[1]), wanted)
+        outcomes.update({index: made for (index, _), made in zip(wanted, encoded, strict=True)})
+    return [outcomes.get(index, Made()) for index in range(len(members))]
+
+
+def _refusal(generator: Generates, spec: DesignSpec) -> ToileError | None:
+    """Return why the generator cannot make what a member asks for, or None where it can."""
+    if spec.size > generator.size:
+        return InvalidInputError(
+            f"The release makes pictures of {generator.size} px and {spec.size} px were asked "
+            "for. Ask for that or less, or train a model at a larger size.",
+            size=spec.size,
+        )
+    for name, value in spec.condition.items():
+        known = generator.vocabulary.get(name, ())
+        if value not in known:
+            return InvalidInputError(
+                f"The release does not know {name} = {value!r}. It knows: "
+                f"{', '.join(known) or 'no such attribute'}.",
+                attribute=name,
+                value=value,
+            )
+    return None
+
+
+def _forward(generator: Generates, members: Sequence[DesignSpec]) -> list[NDArray[np.uint8]]:
+    seeds = [seed for spec in members for seed in seeds_of(spec)]
+    conditions = [spec.condition for spec in members for _ in range(spec.count)]
+    if not seeds:
+        return []
+    pixels = generator.generate(seeds, conditions)
+    edges = np.cumsum([spec.count for spec in members])[:-1]
+    return np.split(pixels, edges)
+
+
+def _encode_all(spec: DesignSpec, pixels: NDArray[np.uint8]) -> Made:
+    try:
+        pictures = tuple(
+            Picture(seed, encode(one, size=spec.size, image_format=spec.format))
+            for seed, one in zip(seeds_of(spec), pixels, strict=True)
+        )
+    except (OSError, ValueError) as error:
+        return Made(error=error)
+    return Made(pictures)

@@ -1,0 +1,52 @@
+"""What a worker process holds: the settings and the ways out, opened after the fork."""
+
+import multiprocessing
+import os
+import socket
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from redis import Redis
+
+from shared.artifacts import ArtifactStore, open_store
+from shared.queue.connection import connect
+from shared.queue.sender import Sender
+from shared.queue.status import StatusBoard
+from shared.records import Records
+from shared.settings import Settings
+
+# Made before the fork, so that the parent, which gets the SIGTERM, can tell its children.
+DRAINING: Final = multiprocessing.get_context("fork").Event()
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Everything that a job needs beyond its row."""
+
+    settings: Settings
+    records: Records
+    store: ArtifactStore
+    sender: Sender
+    board: StatusBoard
+    redis: Redis
+    worker: str
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a claim holds without a heartbeat."""
+        return timedelta(seconds=self.settings.lease_seconds)
+
+
+def open_runtime(settings: Settings) -> Runtime:
+    """Open the ways out. Call it in the process that works: connections do not survive a fork."""
+    redis = connect(settings)
+    return Runtime(
+        settings=settings,
+        records=Records(settings.database),
+        store=open_store(settings),
+        sender=Sender.from_settings(settings),
+        board=StatusBoard(redis),
+        redis=redis,
+        worker=f"{socket.gethostname()}:{os.getpid()}",
+    )

@@ -1,0 +1,22 @@
+"""The beat table: what is sent again and again, and how often."""
+
+from typing import Any
+
+from shared.queue.names import Task
+from shared.settings import Settings
+
+
+def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Return the table in Celery's form.
+
+    Messages expire before the next one is due: a queue without workers does not fill up with them.
+    """
+    every = {
+        Task.UPKEEP: settings.upkeep_seconds,
+        # Looking whether a report is due is cheap, and a due one should not wait long.
+        Task.SCHEDULE_REPORTS: min(60.0, settings.trend_schedule_seconds),
+    }
+    return {
+        task.value: {"task": task.value, "schedule": seconds, "options": {"expires": seconds}}
+        for task, seconds in every.items()
+    }

@@ -1,0 +1,24 @@
+"""Array types, and the logit scale on which shares are modelled."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Dates = NDArray[np.datetime64]
+
+FLOOR: Final = 1e-6  # no share is ever 0 or 1: a logit must stay finite
+
+
+def logit(shares: Floats) -> Floats:
+    """Return ``log(p / (1 - p))`` of shares in 0..1, held off 0 and 1 by ``FLOOR``."""
+    held = np.clip(shares, FLOOR, 1 - FLOOR)
+    return np.asarray(np.log(held / (1 - held)), dtype=np.float64)
+
+
+def expit(logits: Floats) -> Floats:
+    """Return shares in 0..1 from logits; the inverse of `logit`, without overflow."""
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)), dtype=np.float64)

@@ -1,0 +1,366 @@
+"""Share series: from observations to counts, shares and bands per period."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final
+
+import numpy as np
+
+from shared.errors import InvalidInputError, TooLittleDataError
+from shared.schemas.trends import Period, TrendOptions
+from worker.trends.arrays import Bools, Dates, Floats, Ints
+from worker.trends.observations import Observations
+from worker.trends.periods import SEASONS, choose_period, period_numbers, period_starts
+
+LONGEST_YEARS: Final = 10  # older fashion says nothing about the next season
+STRAYS: Final = 0.05
+LEAST_GARMENTS: Final = 50
+LEAST_PERIODS: Final = 4
+PAIR_OF: Final = (("category", "colour"), ("category", "color"))
+PAIR_PER_PERIOD: Final = 3.0
+MOST_PAIRS: Final = 100
+MOST_VALUES: Final = 1000
+REST: Final = "(everything else)"
+WILSON_Z: Final = 1.959964
+
+
+@dataclass(frozen=True)
+class Name:
+    """Which attribute value a series follows."""
+
+    attribute: str
+    value: str
+    rest: bool = False
+    parts: tuple[tuple[str, str], ...] = ()  # of a pair: its attributes and values
+
+
+@dataclass(frozen=True)
+class Panel:
+    """All series over the same periods.
+
+    Attributes:
+        period: length of a step; ``season`` of them make a year.
+        starts: first day of each period, [t].
+        names: [s].
+        garments: garments behind each series, [s].
+        totals: Kish effective garments of the series' attribute, [s, t]: the ``n`` of its shares.
+        effective: the part of ``totals`` that carries the value, [s, t]: the ``k``.
+        weighted: sum of weights that carry the value, [s, t].
+        groups: series with the same number are the parts of one whole, [s].
+        thin: too few garments in the period, [s, t].
+    """
+
+    period: Period
+    season: int
+    starts: Dates
+    names: tuple[Name, ...]
+    garments: Floats
+    totals: Floats
+    effective: Floats
+    weighted: Floats
+    groups: Ints
+    thin: Bools
+    notes: tuple[str, ...] = ()
+
+    @property
+    def shares(self) -> Floats:
+        """Shares for the model, [s, t], never 0 or 1.
+
+        ``(k + .5) / (n + .5 / p)`` with ``p`` the value's share over all periods: the usual
+        ``(k + .5) / (n + 1)`` where p is a half, and without its upward pull on rare values.
+        """
+        total = np.maximum(self.totals.sum(1, keepdims=True), 1e-9)
+        overall = np.clip(self.effective.sum(1, keepdims=True) / total, 0.005, 0.5)
+        return np.asarray((self.effective + 0.5) / (self.totals + 0.5 / overall), dtype=np.float64)
+
+    @property
+    def trust(self) -> Floats:
+        """How far each period may move the model, 0..1, [s, t]; 0 for a gap."""
+        usual = np.array([np.median(row[row > 0]) if np.any(row > 0) else 1 for row in self.totals])
+        return np.asarray(np.minimum(1, self.totals / usual[:, None]), dtype=np.float64)
+
+    @property
+    def chance(self) -> Floats:
+        """Variance that sampling alone gives the logit of a share over the last year, [s]."""
+        shares, trust = self.shares[:, -self.season :], self.trust[:, -self.season :]
+        known = np.maximum(self.totals[:, -self.season :] * shares * (1 - shares), 0.5)
+        total = np.maximum(trust.sum(1), 1e-9)
+        return np.asarray((trust / known).sum(1) / total, dtype=np.float64)
+
+    def wilson(self) -> tuple[Floats, Floats, Floats]:
+        """Return share, low and high of the 95% band (Wilson 1927), [s, t]; NaN in a gap."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = self.effective / self.totals
+            square = WILSON_Z**2
+            centre = (self.effective + square / 2) / (self.totals + square)
+            half = (
+                WILSON_Z
+                * np.sqrt(self.totals * share * (1 - share) + square / 4)
+                / (self.totals + square)
+            )
+        half[~np.isfinite(half)] = np.nan
+        return share, np.maximum(centre - half, 0), np.minimum(centre + half, 1)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The dated rows inside the report, by period."""
+
+    where: Ints  # row numbers in the observations
+    places: Ints  # period of each row, 0..t-1
+    weights: Floats
+    counts: Floats
+    periods: int
+    notes: list[str] = field(default_factory=list)
+
+
+def build_panel(observations: Observations, options: TrendOptions, *, today: date) -> Panel:
+    """Count shares per period.
+
+    Raises:
+        InvalidInputError: an attribute is asked for that no garment has.
+        TooLittleDataError: too few dated garments, periods or attribute values.
+    """
+    wanted = _wanted(observations, options)
+    usable = observations.dated & (observations.dates <= np.datetime64(today, "D"))
+    days = observations.dates[usable]
+    counts = observations.multiplicity[usable]
+    _require(float(counts.sum()), LEAST_GARMENTS)
+    period = choose_period(days, counts, options)
+    steps = period_numbers(days, period)
+    first = _first_step(steps, counts, SEASONS[period])
+    inside = steps >= first
+    where = np.flatnonzero(usable)[inside]
+    rows = _Rows(
+        where=where,
+        places=steps[inside] - first,
+        weights=observations.weights[where],
+        counts=counts[inside],
+        periods=int(steps.max()) - first + 1,
+        notes=_notes(observations, usable, inside),
+    )
+    _require_periods(rows, period)
+    starts = period_starts(np.arange(first, first + rows.periods), period)
+    return _stack(observations, options, wanted, rows, period, starts)
+
+
+def _first_step(steps: Ints, counts: Floats, season: int) -> int:
+    """Return where the history starts: ten years back, and after stray early garments.
+
+    Strays stand before a gap of more than a year and are at most one in twenty.
+    """
+    seen = np.unique(steps)
+    start = int(seen[0])
+    for gap in np.flatnonzero(np.diff(seen) > season):
+        if counts[steps <= seen[gap]].sum() <= STRAYS * counts.sum():
+            start = int(seen[gap + 1])
+    return max(start, int(seen[-1]) - LONGEST_YEARS * season + 1)
+
+
+def _wanted(observations: Observations, options: TrendOptions) -> tuple[str, ...]:
+    if options.attributes is None:
+        return tuple(sorted(observations.attributes))
+    missing = [name for name in options.attributes if name not in observations.attributes]
+    if missing:
+        known = ", ".join(sorted(observations.attributes)) or "none"
+        raise InvalidInputError(
+            f"no garment has the attribute {', '.join(missing)}; the attributes are: {known}"
+        )
+    return tuple(dict.fromkeys(options.attributes))
+
+
+def _require(garments: float, least: int) -> None:
+    if garments < least:
+        raise TooLittleDataError(
+            f"{garments:.0f} dated garments are too few for a trend report: at least {least}, over "
+            f"at least {LEAST_PERIODS} weeks, months or quarters, are needed. Give more garments "
+            "a date.",
+            dated=int(garments),
+            needed=least,
+            needed_periods=LEAST_PERIODS,
+        )
+
+
+def _require_periods(rows: _Rows, period: Period) -> None:
+    filled = len(np.unique(rows.places))
+    if filled < LEAST_PERIODS:
+        raise TooLittleDataError(
+            f"the dated garments fill {filled} {period}{'s' if filled != 1 else ''}: at least "
+            f"{LEAST_GARMENTS} dated garments over at least {LEAST_PERIODS} {period}s are needed.",
+            dated=int(rows.counts.sum()),
+            periods=filled,
+            needed=LEAST_GARMENTS,
+            needed_periods=LEAST_PERIODS,
+        )
+
+
+def _notes(observations: Observations, usable: Bools, inside: Bools) -> list[str]:
+    counts = observations.multiplicity
+    notes = []
+    undated = counts[np.isnat(observations.dates)].sum()
+    if undated:
+        notes.append(f"{_garments(undated)} without a date, left out.")
+    future = counts[observations.dated & ~usable].sum()
+    if future:
+        notes.append(f"{_garments(future)} dated after this report, left out.")
+    old = counts[usable][~inside].sum()
+    if old:
+        notes.append(
+            f"{_garments(old)} older than {LONGEST_YEARS} years, or before a gap of more than a "
+            "year, left out."
+        )
+    return notes
+
+
+def _garments(count: float) -> str:
+    return f"{count:,.0f} garment{'' if count == 1 else 's'}"
+
+
+@dataclass(frozen=True)
+class _Column:
+    """One attribute, or a pair, of the rows."""
+
+    attribute: str
+    codes: Ints
+    vocabulary: tuple[str, ...]
+    least: float
+    most: int
+    parts: tuple[tuple[tuple[str, str], ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The series of one attribute."""
+
+    names: list[Name]
+    garments: Floats
+    totals: Floats
+    effective: Floats
+    weighted: Floats
+
+
+def _stack(
+    observations: Observations,
+    options: TrendOptions,
+    wanted: tuple[str, ...],
+    rows: _Rows,
+    period: Period,
+    starts: Dates,
+) -> Panel:
+    notes = list(rows.notes)
+    blocks = []
+    for column in _columns(observations, options, wanted, rows):
+        block = _count(column, rows)
+        if block is not None:
+            blocks.append(block)
+        elif column.attribute in wanted:
+            notes.append(
+                f"{column.attribute}: fewer than two values have enough garments to be followed."
+            )
+    if not blocks:
+        raise TooLittleDataError(
+            "no attribute has two values with at least "
+            f"{options.minimum_garments:.0f} garments each; "
+            f"the garments need at least one attribute such as category or colour (seen: "
+            f"{', '.join(wanted) or 'none'}), and at least {LEAST_GARMENTS} dated garments over at "
+            f"least {LEAST_PERIODS} periods.",
+            attributes=list(wanted),
+        )
+    totals = np.concatenate([np.tile(block.totals, (len(block.names), 1)) for block in blocks])
+    return Panel(
+        period=period,
+        season=SEASONS[period],
+        starts=starts,
+        names=tuple(name for block in blocks for name in block.names),
+        garments=np.concatenate([block.garments for block in blocks]),
+        totals=totals,
+        effective=np.concatenate([block.effective for block in blocks]),
+        weighted=np.concatenate([block.weighted for block in blocks]),
+        groups=np.repeat(np.arange(len(blocks)), [len(block.names) for block in blocks]),
+        thin=totals < options.minimum_per_period,
+        notes=tuple(notes),
+    )
+
+
+def _columns(
+    observations: Observations, options: TrendOptions, wanted: tuple[str, ...], rows: _Rows
+) -> Iterator[_Column]:
+    """Yield the attributes, then the pair of category and colour."""
+    for name in wanted:
+        codes = observations.attributes[name][rows.where].astype(np.int64)
+        vocabulary = observations.vocabulary[name]
+        yield _Column(name, codes, vocabulary, options.minimum_garments, MOST_VALUES)
+    for one, other in PAIR_OF if options.pairs else ():
+        if one in wanted and other in wanted:
+            left, right = observations.vocabulary[one], observations.vocabulary[other]
+            first = observations.attributes[one][rows.where].astype(np.int64)
+            second = observations.attributes[other][rows.where].astype(np.int64)
+            both = np.where((first < 0) | (second < 0), -1, first * len(right) + second)
+            used, codes = np.unique(both, return_inverse=True)
+            unknown = int(len(used) > 0 and used[0] < 0)
+            parts = tuple(
+                ((one, left[pair // len(right)]), (other, right[pair % len(right)]))
+                for pair in used[unknown:].tolist()
+            )
+            yield _Column(
+                attribute=f"{one} and {other}",
+                codes=codes - unknown,
+                vocabulary=tuple(f"{pair[1][1]} {pair[0][1]}" for pair in parts),
+                least=max(options.minimum_garments, PAIR_PER_PERIOD * rows.periods),
+                most=MOST_PAIRS,
+                parts=parts,
+            )
+
+
+def _count(column: _Column, rows: _Rows) -> _Block | None:
+    """Count one attribute; ``None`` where there would be fewer than two series."""
+    known = column.codes >= 0
+    size = len(column.vocabulary)
+    garments = np.bincount(column.codes[known], rows.counts[known], size).astype(np.float64)
+    kept = _followed(garments, column)
+    rare = float(garments.sum() - garments[kept].sum())
+    if len(kept) == 0 or len(kept) + (rare > 0) < 2:  # noqa: PLR2004 - a share needs a rival
+        return None
+    series = len(kept) + (rare > 0)
+    table = np.full(len(garments), len(kept))
+    table[kept] = np.arange(len(kept))
+    weighted, totals = _sums(table[column.codes[known]], known, rows, series)
+    whole = weighted.sum(0)
+    names = [
+        Name(
+            column.attribute,
+            column.vocabulary[code],
+            parts=column.parts[code] if column.parts else (),
+        )
+        for code in kept
+    ]
+    if rare:
+        names.append(Name(column.attribute, REST, rest=True))
+    return _Block(
+        names=names,
+        garments=np.append(garments[kept], [rare] * (rare > 0)),
+        totals=totals,
+        effective=weighted * np.divide(totals, whole, out=np.zeros_like(whole), where=whole > 0),
+        weighted=weighted,
+    )
+
+
+def _followed(garments: Floats, column: _Column) -> Ints:
+    """Return the codes that get a series of their own, in order."""
+    enough = np.flatnonzero(garments >= column.least)
+    most = enough[np.argsort(-garments[enough], kind="stable")][: column.most]
+    return np.sort(most)
+
+
+def _sums(codes: Ints, known: Bools, rows: _Rows, series: int) -> tuple[Floats, Floats]:
+    """Return sums of weights [series, t], and the attribute's Kish effective garments [t]."""
+    places, weights = rows.places[known], rows.weights[known]
+    amounts = rows.counts[known] * weights
+    size = series * rows.periods
+    flat = codes * rows.periods + places
+    weighted = np.bincount(flat, amounts, minlength=size).astype(np.float64)
+    squares = np.bincount(places, amounts * weights, minlength=rows.periods)
+    whole = np.bincount(places, amounts, minlength=rows.periods).astype(np.float64)
+    totals = np.divide(whole**2, squares, out=np.zeros_like(whole), where=squares > 0)
+    return weighted.reshape(series, rows.periods), totals
