@@ -2,7 +2,8 @@
 
 The written rules, for every case that could be read two ways:
 
-- Column names and values are compared in lower case with single spaces; ``color`` is ``colour``.
+- Column names and values are compared in lower case with single spaces; ``color``
+  and ``base_colour`` are ``colour``.
 - An empty cell and ``na``, ``n/a``, ``nan``, ``null``, ``unknown``, ``?`` and ``-`` are unknown.
 - The file is named by the first of ``image``, ``file``, ``filename``, ``path``, ``image_path``,
   ``file_name`` that is there; the others are ignored.
@@ -32,7 +33,12 @@ from worker.catalogs.garments import CATEGORY, GarmentFields
 IMAGE_COLUMNS: Final = ("image", "file", "filename", "path", "image_path", "file_name")
 CATEGORY_COLUMNS: Final = ("category", "class", "label")
 _UNKNOWN: Final = frozenset({"", "na", "n/a", "nan", "null", "unknown", "?", "-"})
-_SPELLINGS: Final = {"color": "colour", "base_colour": "colour", "basecolour": "colour"}
+_SPELLINGS: Final = {
+    "color": "colour",
+    "base_colour": "colour",
+    "base_color": "colour",
+    "basecolour": "colour",
+}
 _NOT_LABELS: Final = frozenset(
     {
         "id", "sku", "ean", "gtin", "url", "link", "name", "title", "description", "price",
