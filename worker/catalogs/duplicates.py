@@ -10,25 +10,30 @@ Two steps find near-duplicates (the same photograph recompressed, resized or tri
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from worker.catalogs.garments import KnownGarments
-from worker.catalogs.resize import resize_floats, resize_pixels, to_channels
+from worker.catalogs.resize import resize_pixels, to_channels
 
 Pixels = NDArray[np.uint8]
 Hashes = NDArray[np.uint64]
 Rows = NDArray[np.int64]
 
-# With four bands of 16 bits, two hashes that differ in at most three bits agree in one band whole.
-MAX_DISTANCE: Final = 3
+# Multi-index hashing (Norouzi, Punjani, Fleet 2012): of four bands of 16 bits, two hashes that
+# differ in at most seven bits have one band that differs in at most one bit.
+MAX_DISTANCE: Final = 5
 _BANDS: Final = 4
+_FLIPS: Final = np.array([0, *(1 << bit for bit in range(16))], dtype=np.uint16)
+_ALONE: Final = 2  # bits: when there is no picture to confirm with, only the very near ones count
 _SIDE: Final = 32
 _WAVES: Final = 8
 _PAIRS: Final = 1 << 21  # candidate pairs compared at once: some 50 MB
 _THUMB: Final = 12
+_CONFIRMED_AT_ONCE: Final = 4096
 _IS_GROUND: Final = 16.0  # levels from the border's median
 # Mean difference of two thumbnails, in levels of 255, over where either has its garment. Measured
 # on Fashion-MNIST and on shop photographs: JPEG at quality 60, a resize to 70% and a trim by 1%
@@ -36,20 +41,20 @@ _IS_GROUND: Final = 16.0  # levels from the border's median
 _SAME: Final = 10.0
 
 
-def _cosines() -> NDArray[np.float32]:
+@lru_cache(maxsize=16)
+def _cosines(side: int) -> NDArray[np.float32]:
     """The DCT-II's rows 1 to 8: the mean itself says nothing of what a picture shows."""
     waves = np.arange(1, _WAVES + 1)[:, None]
-    places = np.arange(_SIDE)[None] + 0.5
-    return np.cos(np.pi / _SIDE * waves * places).astype(np.float32)
-
-
-_COSINES: Final = _cosines()
+    places = np.arange(side)[None] + 0.5
+    return np.cos(np.pi / side * waves * places).astype(np.float32)
 
 
 def perceptual_hashes(pixels: Pixels) -> Hashes:
-    """Return a hash for each picture of uint8 ``[n, size, size, channels]``."""
-    grey = resize_floats(to_channels(pixels, 1).astype(np.float32), _SIDE)[..., 0]
-    waves = (_COSINES @ grey @ _COSINES.T).reshape(len(grey), _WAVES * _WAVES)
+    """Return a hash for each picture of uint8 ``[n, size, size, channels]``, size 16 or more."""
+    small = resize_pixels(pixels, min(_SIDE, pixels.shape[1]))
+    grey = to_channels(small, 1)[..., 0].astype(np.float32)
+    cosines = _cosines(grey.shape[1])
+    waves = (cosines @ grey @ cosines.T).reshape(len(grey), _WAVES * _WAVES)
     signs = waves > np.median(waves, axis=1, keepdims=True)
     return np.packbits(signs, axis=1).view(">u8")[:, 0].astype(np.uint64)
 
@@ -109,7 +114,7 @@ class NearDuplicates:
         self._segments: list[_Segment] = []
 
     def near(self, hashes: Hashes) -> tuple[Rows, Rows]:
-        """Return pairs (index into ``hashes``, known row) that differ in at most three bits."""
+        """Return pairs (index into ``hashes``, known row) that differ in at most five bits."""
         pairs = [np.empty((2, 0), dtype=np.int64)]
         for segment in self._segments:
             for asked, found in _candidates(segment, hashes):
@@ -139,16 +144,18 @@ def _band(hashes: Hashes, band: int) -> NDArray[np.uint16]:
 
 
 def _candidates(segment: _Segment, hashes: Hashes) -> Iterator[tuple[Rows, Rows]]:
-    """Yield pairs (asked, known) that agree in a band; a pair may come once for each band."""
+    """Yield pairs (asked, known) with a band alike but for a bit; a pair may come several times."""
     for band in range(_BANDS):
-        asked = _band(hashes, band)
-        first = np.searchsorted(segment.bands[band], asked, side="left")
-        counts = np.searchsorted(segment.bands[band], asked, side="right") - first
-        for chunk in _chunks(counts):
-            repeated = np.repeat(np.arange(len(hashes))[chunk], counts[chunk])
-            ends = np.cumsum(counts[chunk])
-            within = np.arange(ends[-1]) - np.repeat(ends - counts[chunk], counts[chunk])
-            yield repeated, segment.orders[band][np.repeat(first[chunk], counts[chunk]) + within]
+        values, order = segment.bands[band], segment.orders[band]
+        for flip in _FLIPS:
+            asked = _band(hashes, band) ^ flip
+            first = np.searchsorted(values, asked, side="left")
+            counts = np.searchsorted(values, asked, side="right") - first
+            for chunk in _chunks(counts):
+                repeated = np.repeat(np.arange(len(hashes))[chunk], counts[chunk])
+                ends = np.cumsum(counts[chunk])
+                within = np.arange(ends[-1]) - np.repeat(ends - counts[chunk], counts[chunk])
+                yield repeated, order[np.repeat(first[chunk], counts[chunk]) + within]
 
 
 def _chunks(counts: Rows) -> Iterator[slice]:
@@ -173,7 +180,9 @@ class SeenGarments:
         self._hashes = set(known.phashes)
         self._thumbs: list[Pixels] = []
         self._index = NearDuplicates()
-        hashes, rows = np.unique(from_signed(known.phashes), return_index=True)
+        self._looked_at: dict[int, Pixels] = {}
+        self._known_hashes = from_signed(known.phashes)
+        hashes, rows = np.unique(self._known_hashes, return_index=True)
         self._index.add(hashes, rows.astype(np.int64))
 
     def is_same(self, sha256: str, name: str) -> bool:
@@ -193,25 +202,41 @@ class SeenGarments:
         new = np.array([value not in self._hashes for value in as_signed(fresh)], dtype=np.bool_)
         self._hashes.update(as_signed(fresh[new]))
         self._index.add(fresh[new], first + at[new].astype(np.int64))
-        return self._confirmed(thumbs, first, *self._index.near(hashes))
+        asked, rows = self._index.near(hashes)
+        earlier = rows < first + asked
+        return self._confirmed(thumbs, hashes, asked[earlier], rows[earlier])
 
-    def _confirmed(self, thumbs: Pixels, first: int, asked: Rows, rows: Rows) -> list[str | None]:
+    def _confirmed(
+        self, thumbs: Pixels, hashes: Hashes, asked: Rows, rows: Rows
+    ) -> list[str | None]:
         found: list[str | None] = [None] * len(thumbs)
         least = np.full(len(thumbs), _SAME, dtype=np.float32)
-        for index, row in zip(asked.tolist(), rows.tolist(), strict=True):
-            if row >= first + index:
-                continue  # itself, or a later one
-            away = self._difference(thumbs[index], row)
-            if away < least[index]:
-                least[index], found[index] = away, self._names[row]
+        for start in range(0, len(asked), _CONFIRMED_AT_ONCE):
+            part = slice(start, start + _CONFIRMED_AT_ONCE)
+            away = self._differences(thumbs, hashes, asked[part], rows[part])
+            for at in np.flatnonzero(away < _SAME):
+                index = int(asked[part][at])
+                if away[at] < least[index]:
+                    least[index], found[index] = away[at], self._names[rows[part][at]]
         return found
 
-    def _difference(self, thumb: Pixels, row: int) -> float:
+    def _differences(
+        self, thumbs: Pixels, hashes: Hashes, asked: Rows, rows: Rows
+    ) -> NDArray[np.float32]:
         known = len(self._known.names)
-        if row >= known:
-            other = self._thumbs[row - known]
-        elif self._known.look is None:
-            return 0.0
-        else:
-            other = thumbnails(self._known.look(row)[None])[0]
-        return float(differences(thumb[None], other[None])[0])
+        away = np.zeros(len(rows), dtype=np.float32)
+        seen = rows >= known if self._known.look is None else rows >= 0
+        if seen.any():
+            others = np.stack([self._thumb(int(row)) for row in rows[seen]])
+            away[seen] = differences(thumbs[asked[seen]], others)
+        bits = np.bitwise_count(hashes[asked[~seen]] ^ self._known_hashes[rows[~seen]])
+        away[~seen] = np.where(bits <= _ALONE, bits, _SAME)
+        return away
+
+    def _thumb(self, row: int) -> Pixels:
+        known = len(self._known.names)
+        if row >= known or self._known.look is None:
+            return self._thumbs[row - known]
+        if row not in self._looked_at:
+            self._looked_at[row] = thumbnails(self._known.look(row)[None])[0]
+        return self._looked_at[row]

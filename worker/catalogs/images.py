@@ -16,7 +16,9 @@ The written rules:
 
 import hashlib
 import io
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,12 +27,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from worker.catalogs.limits import IngestLimits
+from worker.catalogs.resize import resize_pixels
 
 Pixels = NDArray[np.uint8]
 
 FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 MIN_MASTER: Final = 28
 MAX_MASTER: Final = 256
+MEASURED: Final = 32
 _STEP: Final = 4  # networks halve twice or more
 _MOST_ENLARGED: Final = 2
 # A JPEG is decoded at a half, quarter or eighth when that still leaves this many times the square.
@@ -52,11 +56,25 @@ class Picture:
 
     Attributes:
         pixels: uint8 ``[size, size, channels]``; one channel when the picture is grey.
+        small: the same at `MEASURED` px or less, for hashes and colours.
         sha256: of the decoded pixels before they were fitted into the square.
     """
 
     pixels: Pixels
+    small: Pixels
     sha256: str
+
+
+@contextmanager
+def pillow_quiet() -> Iterator[None]:
+    """Keep Pillow's remarks on broken metadata out of the log while pictures are decoded.
+
+    They concern parts that are not used, or the picture is refused with a reason anyway. The
+    filter is the whole process's: set it around a run, not around each picture.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\..*")
+        yield
 
 
 def choose_master_size(long_sides: Sequence[int]) -> int:
@@ -101,7 +119,7 @@ def decode(content: bytes, *, size: int, limits: IngestLimits) -> Picture:
     flat = _without_equal_channels(flat)
     digest = hashlib.sha256(f"{flat.mode} {flat.width} {flat.height}\n".encode())
     digest.update(flat.tobytes())
-    return Picture(_squared(flat, size), digest.hexdigest())
+    return _picture(_squared(flat, size), digest.hexdigest())
 
 
 def from_array(pixels: Pixels, *, size: int) -> Picture:
@@ -110,8 +128,12 @@ def from_array(pixels: Pixels, *, size: int) -> Picture:
     digest = hashlib.sha256(f"L {width} {height}\n".encode())
     digest.update(pixels.tobytes())
     if height == width == size:
-        return Picture(pixels[..., None], digest.hexdigest())
-    return Picture(_squared(Image.fromarray(pixels), size), digest.hexdigest())
+        return _picture(pixels[..., None], digest.hexdigest())
+    return _picture(_squared(Image.fromarray(pixels), size), digest.hexdigest())
+
+
+def _picture(pixels: Pixels, sha256: str) -> Picture:
+    return Picture(pixels, resize_pixels(pixels[None], min(MEASURED, len(pixels)))[0], sha256)
 
 
 def _opened(content: bytes, limits: IngestLimits) -> Image.Image:

@@ -12,6 +12,7 @@ What you can rely on:
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Final
@@ -42,9 +43,10 @@ from worker.catalogs.images import (
     decode,
     from_array,
     measure,
+    pillow_quiet,
 )
 from worker.catalogs.limits import DEFAULT_LIMITS, IngestLimits
-from worker.catalogs.resize import resize_pixels, to_channels
+from worker.catalogs.resize import to_channels
 from worker.catalogs.shards import shard_length
 
 _THREADS: Final = 2  # Pillow decodes without holding Python's lock
@@ -52,7 +54,6 @@ _AHEAD: Final = 32  # pictures decoded ahead
 _PROBED: Final = 256  # pictures whose size decides the catalog's
 _PROBED_BYTES: Final = 256 * 2**20
 _REPORT_EVERY: Final = 64
-_MEASURED: Final = 32  # the size at which hashes and colours are measured
 
 _Arrival = Rejection | Remark | tuple[SourceItem, Picture | Rejection]
 
@@ -73,6 +74,7 @@ def ingest(
     limits: IngestLimits = DEFAULT_LIMITS,
     known: KnownGarments | None = None,
     master: Master | None = None,
+    size: int | None = None,
     on_progress: Callable[[IngestProgress], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> IngestOutcome:
@@ -84,6 +86,7 @@ def ingest(
         limits: as the source was opened with.
         known: what the catalog holds, to merge and flag duplicates.
         master: the catalog's size and channels; None for its first ingest, which chooses them.
+        size: side that a first ingest must choose, where the catalog's owner has named one.
         on_progress: called every 64 items and at the end.
         should_stop: asked every 64 items. What has reached the sink by then stays there.
 
@@ -92,21 +95,20 @@ def ingest(
             after it had been opened whole, as when a file changed under it.
     """
     run = _Ingest(source.expected, sink, SeenGarments(known or KnownGarments()), master, limits)
-    items = iter(source.items())
-    size = master.size if master else None
-    if size is None:
-        probed, size = _probe(items, limits)
-        items = chain(probed, items)
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="decode") as pool:
-        arrivals = _decoded(items, pool, size, limits)
-        for arrival in arrivals:
-            run.take(arrival)
-            if run.seen % _REPORT_EVERY == 0:
-                on_progress(run.progress())
-                if should_stop():
-                    run.stopped = True
+    with pillow_quiet(), ThreadPoolExecutor(_THREADS, thread_name_prefix="decode") as pool:
+        items = iter(source.items())
+        size = master.size if master else None
+        if size is None:
+            probed, size = _probe(items, limits)
+            items = chain(probed, items)
+        with closing(_decoded(items, pool, size, limits)) as arrivals:
+            for arrival in arrivals:
+                run.take(arrival)
+                if run.seen % _REPORT_EVERY == 0:
+                    on_progress(run.progress())
+                    run.stopped = should_stop()
+                if run.stopped:
                     break
-        arrivals.close()
     if not run.stopped:
         run.flush()
     on_progress(run.progress())
@@ -163,7 +165,7 @@ class _Ingest:
         waiting, self._waiting = self._waiting, []
         master = self._fixed_master(waiting)
         pixels = np.stack([to_channels(each.picture.pixels, master.channels) for each in waiting])
-        small = resize_pixels(pixels, min(_MEASURED, master.size))
+        small = np.stack([to_channels(each.picture.small, master.channels) for each in waiting])
         hashes = perceptual_hashes(small)
         twins = self._garments.add([each.name for each in waiting], hashes, small)
         colours: Iterable[MeasuredColours | None] = [None] * len(waiting)

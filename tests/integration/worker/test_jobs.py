@@ -120,6 +120,17 @@ def test_an_archive_becomes_a_version_with_garments_labels_and_colours(
     assert pixels.shape == (shards[0].count, 32, 32, 3)
 
 
+def test_a_catalog_keeps_the_size_that_its_owner_named(
+    runtime: Runtime, site: str, archive: Path
+) -> None:
+    with runtime.records.transaction() as tx:
+        made = catalogs.create(tx, site, CatalogRequest(name="small", image_size=16))
+    do(runtime, site, upload(runtime, made.id, archive))
+    with runtime.records.reading() as tx:
+        catalog = catalogs.get(tx, site, made.id)
+    assert (catalog.image_size, catalog.channels) == (16, 3)
+
+
 def test_the_upload_is_removed_once_it_was_taken_in(runtime: Runtime, filled: str) -> None:
     assert filled
     assert list(runtime.store.keys("uploads/")) == []
