@@ -51,7 +51,7 @@ def test_a_training_is_not_larger_than_its_catalogs_pictures(
 
 
 def test_an_unknown_label_to_train_on_is_told_the_known_ones(client: FlaskClient) -> None:
-    body = {"catalog": "summer", "attributes": ["colour", "Categorie"]}
+    body = {"catalog": "summer", "attributes": ["colour", "CATEGORY"]}
     problem = refused(client.post("/v1/training-jobs", json=body), "attributes", 1)
     assert problem["details"] == {"allowed": ["category", "colour"], "close": ["category"]}
     assert "'category'" in problem["detail"]

@@ -67,7 +67,7 @@ def test_each_field_that_does_not_fit_is_named(client: FlaskClient) -> None:
     }
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "limt=5", "state=gone"])
+@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "page_size=5", "state=gone"])
 def test_a_query_that_does_not_fit_is_refused(client: FlaskClient, query: str) -> None:
     is_problem(client.get(f"/v1/jobs?{query}"), 422, "invalid_input")
 

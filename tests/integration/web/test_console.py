@@ -179,3 +179,25 @@ def test_pages_allow_no_script_and_no_inline_style(visitor: FlaskClient) -> None
         assert "style=" not in answer.text
         assert "<style" not in answer.text
         assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_person_is_shown_a_problem_as_a_page_and_a_program_as_a_document(
+    nobody: FlaskClient,
+) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    place = "/nowhere/%3Cscript%3E"
+    shown = nobody.get(place, headers=browser)
+    assert (shown.status_code, shown.mimetype) == (404, "text/html")
+    assert "unsafe" not in shown.headers["Content-Security-Policy"]
+    assert "<script" not in shown.text
+    assert nobody.get(place).mimetype == "application/problem+json"
+    answer = nobody.get("/v1/jobs", headers=browser)
+    assert answer.mimetype == "application/problem+json"
+
+
+def test_two_links_made_at_once_both_work(
+    app: Application, settings: Settings, shop: Shop, redis: Redis
+) -> None:
+    assert redis.ping()
+    for token in (console_token(settings, shop.key_id), console_token(settings, shop.key_id)):
+        assert app.test_client().get(f"/login?token={token}").status_code == 302

@@ -7,7 +7,8 @@ import pytest
 
 from shared.schemas.jobs import Job, JobKind, JobState
 from web.console import words
-from web.console.reference import kind_of, told
+from web.console.pages import told
+from web.console.reference import kind_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
