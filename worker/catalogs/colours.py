@@ -194,4 +194,5 @@ class _Blend:
 
     def as_colour(self, total: float) -> PaletteColour:
         lightness, a, b = (round(float(value), 2) for value in self.lab)
-        return PaletteColour(lightness, a, b, round(self.mass / total, 4))
+        weight = round(self.mass / total, 4)
+        return PaletteColour(lightness, a, b, weight, FAMILY_NAMES[self.family])

@@ -67,7 +67,7 @@ class _Waiting:
     picture: Picture
 
 
-def ingest(
+def ingest(  # noqa: PLR0913 - all but two have a default, and each stands for itself
     source: Source,
     *,
     sink: GarmentSink,
@@ -86,7 +86,7 @@ def ingest(
         limits: as the source was opened with.
         known: what the catalog holds, to merge and flag duplicates.
         master: the catalog's size and channels; None for its first ingest, which chooses them.
-        size: side that a first ingest must choose, where the catalog's owner has named one.
+        size: the side that a first ingest must take, where the catalog's owner has named one.
         on_progress: called every 64 items and at the end.
         should_stop: asked every 64 items. What has reached the sink by then stays there.
 
@@ -97,7 +97,7 @@ def ingest(
     run = _Ingest(source.expected, sink, SeenGarments(known or KnownGarments()), master, limits)
     with pillow_quiet(), ThreadPoolExecutor(_THREADS, thread_name_prefix="decode") as pool:
         items = iter(source.items())
-        size = master.size if master else None
+        size = master.size if master else size
         if size is None:
             probed, size = _probe(items, limits)
             items = chain(probed, items)
