@@ -26,7 +26,7 @@ Mask = NDArray[np.bool_]
 
 _SIDE: Final = 32
 _COLOURS: Final = 5
-_ROUNDS: Final = 6
+_ROUNDS: Final = 4
 # How far from the border's median colour (CIE76) is still ground: three times the border's own
 # spread, within these. Shop grounds are flat; floors and beds are not.
 _GROUND_RANGE: Final = (5.0, 14.0)
@@ -37,7 +37,7 @@ _SOLID: Final = 0.25  # the part of a garment that must be left when its rim is 
 _MIDDLE: Final = 0.25  # of the side: the deviation of the weight towards the middle
 _ALIKE: Final = 9.0  # CIE76 below which two colours of one palette are one
 _LEAST_WEIGHT: Final = 0.04
-_BLOCK: Final = 256
+_BLOCK: Final = 64  # pictures at once: their floats stay in the processor's cache
 # Folds, shine and shadow make grey of any cloth, and pale cloth of white ground: it takes more of
 # them than of another colour to name a garment.
 _VOTES: Final = np.array([{"grey": 0.55, "white": 0.75}.get(name, 1.0) for name in FAMILY_NAMES])
@@ -194,4 +194,5 @@ class _Blend:
 
     def as_colour(self, total: float) -> PaletteColour:
         lightness, a, b = (round(float(value), 2) for value in self.lab)
-        return PaletteColour(lightness, a, b, round(self.mass / total, 4))
+        weight = round(self.mass / total, 4)
+        return PaletteColour(lightness, a, b, weight, FAMILY_NAMES[self.family])

@@ -80,12 +80,13 @@ class Master:
 
 @dataclass(frozen=True, slots=True)
 class PaletteColour:
-    """A measured colour: CIELAB (D65) and the part of the garment it covers, 0-1."""
+    """A measured colour: CIELAB (D65), the part of the garment it covers, 0-1, and its family."""
 
     lightness: float
     a: float
     b: float
     weight: float
+    family: str
 
 
 @dataclass(frozen=True, slots=True)

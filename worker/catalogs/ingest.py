@@ -67,7 +67,7 @@ class _Waiting:
     picture: Picture
 
 
-def ingest(  # noqa: PLR0913 - each is a choice of the caller's own, and all are keywords
+def ingest(  # noqa: PLR0913 - all but two have a default, and each stands for itself
     source: Source,
     *,
     sink: GarmentSink,
@@ -86,7 +86,7 @@ def ingest(  # noqa: PLR0913 - each is a choice of the caller's own, and all are
         limits: as the source was opened with.
         known: what the catalog holds, to merge and flag duplicates.
         master: the catalog's size and channels; None for its first ingest, which chooses them.
-        size: side that a first ingest must choose, where the catalog's owner has named one.
+        size: the side that a first ingest must take, where the catalog's owner has named one.
         on_progress: called every 64 items and at the end.
         should_stop: asked every 64 items. What has reached the sink by then stays there.
 

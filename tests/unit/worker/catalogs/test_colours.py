@@ -58,6 +58,7 @@ def test_two_colours_have_their_weights() -> None:
     assert measured.family == "blue"
     assert sum(colour.weight for colour in measured.palette) == pytest.approx(1, abs=1e-3)
     assert measured.palette[0].b < 0 < measured.palette[1].b
+    assert [colour.family for colour in measured.palette] == ["blue", "yellow"]
     assert measured.palette[0].weight > 2 * measured.palette[1].weight
 
 

@@ -130,6 +130,14 @@ def test_a_later_ingest_keeps_the_catalogs_size_and_channels(tmp_path: Path) -> 
     assert "turned grey" in remark.reason
 
 
+def test_a_first_ingest_takes_the_size_that_the_owner_named(tmp_path: Path) -> None:
+    batches: list[GarmentBatch] = []
+    source = open_source(zipped(tmp_path / "a.zip", {"1.png": picture(1), "2.png": picture(2)}))
+    outcome = ingest(source, sink=batches.append, size=48)
+    assert outcome.master == Master(48, 3)
+    assert batches[0].pixels.shape == (2, 48, 48, 3)
+
+
 def test_what_the_catalog_holds_is_merged_and_what_looks_like_it_is_flagged(tmp_path: Path) -> None:
     first: list[GarmentBatch] = []
     pictures = {f"{i}.png": encoded(garment(i), "PNG") for i in range(9)}
