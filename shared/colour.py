@@ -179,33 +179,26 @@ class ColourFamily:
 # The anchors were chosen by eye for cloth under shop lights (tan is beige, mustard is yellow, denim
 # is blue, charcoal is grey, maroon is burgundy, lilac is purple) and checked against the colour
 # labels that a real shop gave to its photographs; tests/unit/shared/test_colour.py holds the names.
-FAMILIES: Final = (
-    ColourFamily("black", "#17171a", ("#000000", "#17171a", "#221f1e", "#26262b")),
-    ColourFamily("grey", "#8a8d91", ("#404144", "#5f6164", "#808285", "#9a9a9a", "#b9b9b9")),
-    ColourFamily("white", "#f6f6f3", ("#ffffff", "#f4f4f1", "#e6e7e8", "#dde0e3")),
-    ColourFamily("beige", "#d8c5a3", ("#f3e9d6", "#e3d3b8", "#d2b993", "#c4ac86", "#b9a68a")),
-    ColourFamily("brown", "#6f4a2d", ("#3a2a20", "#55392a", "#6f4a2d", "#8a5d3b", "#a5774f")),
-    ColourFamily("red", "#c8232c", ("#ff0000", "#e23b34", "#c8232c", "#a91b22", "#d5404a")),
-    ColourFamily(
-        "burgundy", "#6d1a2d", ("#80152f", "#7d0a14", "#6d1a2d", "#551a26", "#45141d", "#7c2f3a")
-    ),
-    ColourFamily(
-        "pink", "#ee8fb0", ("#f9c9d4", "#f2a3b8", "#ee6fa0", "#e0348b", "#d98a94", "#f4c4bc")
-    ),
-    ColourFamily("orange", "#ee7a2b", ("#ff8c00", "#f26a1f", "#e4572e", "#f5a065", "#c85a1e")),
-    ColourFamily("yellow", "#f2cb3c", ("#ffe600", "#f7d247", "#e3b021", "#fbee9c", "#cf9f2a")),
-    ColourFamily("olive", "#6b6a35", ("#4c4d2b", "#6b6a35", "#84824a", "#5b6238", "#9a9763")),
-    ColourFamily(
-        "green", "#3a9150", ("#1d4a2c", "#2a6d3c", "#3a9150", "#55b86a", "#9ad19b", "#9fd02f")
-    ),
-    ColourFamily("teal", "#1c8286", ("#0f4c52", "#15757a", "#22a09a", "#4fc9c4", "#9fdedb")),
-    ColourFamily(
-        "blue", "#3a6fc0", ("#1f4fa8", "#3a6fc0", "#5b8fd6", "#8fb9e3", "#bcd5ec", "#5f7c9c")
-    ),
-    ColourFamily("navy", "#1c2748", ("#12183a", "#1c2748", "#26345c", "#2b3547", "#0a1466")),
-    ColourFamily(
-        "purple", "#75479c", ("#46235f", "#75479c", "#9a68c0", "#c2a5d8", "#5c3f6b", "#8e2a86")
-    ),
+FAMILIES: Final = tuple(
+    ColourFamily(name, swatch, tuple(anchors.split()))
+    for name, swatch, anchors in (
+        ("black", "#17171a", "#000000 #1b1b1e #2c2b2d #3a3a3d #2f2a28"),
+        ("grey", "#8a8d91", "#57595d #707276 #8f9194 #adafb1 #c4c5c7 #a39f9b"),
+        ("white", "#f6f6f3", "#ffffff #f4f4f1 #e9e9ea #dcdde0 #e9e4de"),
+        ("beige", "#d8c5a3", "#f0e4cd #e3d3b8 #d2b993 #c4ac86 #b5a184 #c9b8a8"),
+        ("brown", "#6f4a2d", "#3f2c22 #55392a #6f4a2d #8a5d3b #a5774f #54483f #7f6c5d"),
+        ("red", "#c8232c", "#ff0000 #e23b34 #c8232c #a91b22 #d94a4c"),
+        ("burgundy", "#6d1a2d", "#80152f #7d0a14 #6d1a2d #551a26 #45141d #7c2f3a"),
+        ("pink", "#ee8fb0", "#f9c9d4 #f2a3b8 #ee6fa0 #e0348b #d98a94 #f4c4bc #d7b0b4"),
+        ("orange", "#ee7a2b", "#ff8c00 #f26a1f #e4572e #f5a065 #c85a1e #f7b48f"),
+        ("yellow", "#f2cb3c", "#ffe600 #f7d247 #e3b021 #fbee9c #cf9f2a #e9dc8a"),
+        ("olive", "#6b6a35", "#4c4d2b #6b6a35 #84824a #5b6238 #9a9763 #57563f"),
+        ("green", "#3a9150", "#1d4a2c #2a6d3c #3a9150 #55b86a #9ad19b #9fd02f #35604c #6fa58a"),
+        ("teal", "#1c8286", "#0f4c52 #15757a #22a09a #4fc9c4 #9fdedb #4d8488"),
+        ("blue", "#3a6fc0", "#1f4fa8 #3a6fc0 #5b8fd6 #8fb9e3 #bcd5ec #5a7598 #8296b0 #48586f"),
+        ("navy", "#1c2748", "#12183a #1c2748 #26345c #2b3547 #0a1466"),
+        ("purple", "#75479c", "#46235f #75479c #9a68c0 #c2a5d8 #5c3f6b #8e2a86 #7d6a86"),
+    )
 )
 FAMILY_NAMES: Final = tuple(family.name for family in FAMILIES)
 

@@ -22,8 +22,9 @@ _SESSION: Final = "toile-console-session"
 
 
 def console_token(settings: Settings, key_id: str) -> str:
-    """Return a token for `/login?token=...` that lets a browser in for five minutes."""
-    return _signer(settings, _LINK).dumps(key_id)
+    """Return a token for `/login?token=...` that lets a browser in, once, for five minutes."""
+    # The random part keeps two links of one second apart, for each works once.
+    return _signer(settings, _LINK).dumps(f"{key_id} {secrets.token_hex(8)}")
 
 
 def read_console_token(settings: Settings, token: str) -> str:
@@ -32,7 +33,7 @@ def read_console_token(settings: Settings, token: str) -> str:
     Raises:
         UnauthorizedError: the token is not ours, or is too old.
     """
-    return _read(settings, token, purpose=_LINK, seconds=LINK_SECONDS)
+    return _read(settings, token, purpose=_LINK, seconds=LINK_SECONDS).partition(" ")[0]
 
 
 def session_token(settings: Settings, key_id: str) -> str:

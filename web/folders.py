@@ -39,7 +39,10 @@ def resolved(path: str, roots: Iterable[Path]) -> Path:
     """
     if "\0" in path or not Path(path).is_absolute():
         raise _refused(f"{path!r} is not an absolute path. Write it from the root: /...", path)
-    place = Path(path).resolve()
+    try:
+        place = Path(path).resolve()
+    except (OSError, RuntimeError):
+        raise _refused(f"{path!r} cannot be followed to its end.", path) from None
     if not any(place.is_relative_to(root.resolve()) for root in roots):
         raise ForbiddenError(
             f"{path!r} is not below a folder that this server may read catalogs from. The operator "

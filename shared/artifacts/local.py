@@ -4,6 +4,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -24,26 +25,20 @@ class LocalArtifacts(ArtifactStore):
     def put(self, key: str, source: bytes | Path | BinaryIO) -> Artifact:
         """Write to a temporary name, flush to the disk, then rename."""
         target = self._path(key)
-        try:
-            return self._put(key, target, source)
-        except OSError as error:
-            raise StoreUnavailableError(
-                f"The artifact folder {self._folder} took no file ({error.strerror}). See that "
-                "there is space, and that Toile may write there; `toile doctor` looks.",
-                key=key,
-            ) from error
-
-    def _put(self, key: str, target: Path, source: bytes | Path | BinaryIO) -> Artifact:
-        target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
         try:
-            with temporary.open("xb") as file:
-                size, digest = _copy(source, file)
-                file.flush()
-                os.fsync(file.fileno())
+            with _translated(key):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                file = temporary.open("xb")
+            with file:
+                size, digest = _copy(source, file, key)
+                with _translated(key):
+                    file.flush()
+                    os.fsync(file.fileno())
             temporary.replace(target)
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink()
             raise
         _flush_folder(target.parent)
         return Artifact(key=key, size=size, sha256=digest)
@@ -89,16 +84,30 @@ class LocalArtifacts(ArtifactStore):
         return path
 
 
-def _copy(source: bytes | Path | BinaryIO, target: BinaryIO) -> tuple[int, str]:
+def _copy(source: bytes | Path | BinaryIO, target: BinaryIO, key: str) -> tuple[int, str]:
     if isinstance(source, Path):
         with source.open("rb") as file:
-            return _copy(file, target)
+            return _copy(file, target, key)
     reader: BinaryIO = BytesIO(source) if isinstance(source, bytes) else source
     digest = hashlib.sha256()
     while chunk := reader.read(_CHUNK):
         digest.update(chunk)
-        target.write(chunk)
+        with _translated(key):
+            target.write(chunk)
     return target.tell(), digest.hexdigest()
+
+
+@contextmanager
+def _translated(key: str) -> Iterator[None]:
+    """Tell of a folder that is full or closed; a source that breaks is the caller's own error."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnavailableError(
+            f"The artifact folder took no file ({error.strerror}). See that there is space, and "
+            "that Toile may write there; `toile doctor` looks.",
+            key=key,
+        ) from error
 
 
 def _flush_folder(folder: Path) -> None:

@@ -5,7 +5,7 @@ the end) to 1 (the end). A value's true share on a day is its weight over the su
 weights. `TRENDS` holds the same table as data, `true_shares` computes it.
 
 | attribute | value    | weight | kind      | how                                                 |
-|-----------|----------|-------:|-----------|------------------------------------------------------|
+|-----------|----------|-------:|-----------|-----------------------------------------------------|
 | category  | t-shirt  |     18 | seasonal  | 0.60 above and below, highest on 15 July            |
 | category  | jumper   |     14 | seasonal  | 0.60, highest on 10 January                         |
 | category  | dress    |      8 | rising    | grows by 1.80 of its weight over the three years    |
@@ -20,7 +20,7 @@ weights. `TRENDS` holds the same table as data, `true_shares` computes it.
 | colour    | beige    |      8 | rising    | grows by 1.60                                       |
 | colour    | brown    |      9 | seasonal  | 0.60, highest on 20 October                         |
 | colour    | red      |      9 | steady    |                                                     |
-| colour    | pink     |      5 | flash     | 6 times its weight more at 0.72, gone 3 months later|
+| colour    | pink     |      5 | flash     | 6 times its weight more at 0.72, over in 3 months    |
 | colour    | yellow   |      7 | seasonal  | 0.60, highest on 1 May                              |
 | colour    | green    |      7 | rising    | grows by 1.40                                       |
 | colour    | blue     |     11 | steady    |                                                     |

@@ -67,7 +67,7 @@ def draw(category: str, pattern: str, colour: str, rng: np.random.Generator) -> 
     Raises:
         KeyError: a category, pattern or colour that is not drawn.
     """
-    sketch = SILHOUETTES[category](rng)
+    sketch = _posed(SILHOUETTES[category](rng), rng)
     cloth, print_ = (_varied(shade, rng) for shade in CLOTHS[colour])
     coverage = PATTERNS[pattern](rng)[..., None]
     outline, light = _shaded(sketch)
@@ -83,9 +83,27 @@ def draw(category: str, pattern: str, colour: str, rng: np.random.Generator) -> 
     return Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
 
 
+def _posed(sketch: Sketch, rng: np.random.Generator) -> Sketch:
+    """Another cut and another hand that laid it out: wider or longer, a little turned or moved."""
+    wide, long = rng.uniform(0.92, 1.03), rng.uniform(0.92, 1.03)
+    turn, right, down = rng.normal(0, 0.025), rng.uniform(-0.7, 0.7), rng.uniform(-0.6, 0.6)
+
+    def pose(point: Point) -> Point:
+        x, y = (point[0] - 16) * wide, (point[1] - 16) * long
+        return (16 + right + x - turn * y, 16 + down + y + turn * x)
+
+    return Sketch(
+        parts=[([pose(point) for point in points], level) for points, level in sketch.parts],
+        bands=[([pose(point) for point in points], level) for points, level in sketch.bands],
+        lines=[([pose(point) for point in points], width) for points, width in sketch.lines],
+        dots=[(pose(point), radius) for point, radius in sketch.dots],
+        straps=[([pose(point) for point in points], width) for points, width in sketch.straps],
+    )
+
+
 def _varied(shade: Colour, rng: np.random.Generator) -> Layer:
     """Another dye lot: a little lighter or darker, warmer or cooler."""
-    varied = np.array(shade) + rng.normal(0, 5) + rng.normal(0, 2.5, 3)
+    varied = np.array(shade) + rng.normal(0, 8) + rng.normal(0, 3.5, 3)
     return np.clip(varied, 0, 255).astype(np.float32)
 
 
@@ -320,7 +338,7 @@ def _floral(rng: np.random.Generator) -> Layer:
     for row, y in enumerate(np.arange(start, SIZE + 3, 5.2)):
         for x in np.arange(start + 2.9 * (row % 2), SIZE + 3, 5.8):
             _blossom(pen, (x + rng.uniform(-0.7, 0.7), y + rng.uniform(-0.7, 0.7)), rng)
-    return np.asarray(image, dtype=np.float32) / 255
+    return _layer(image)
 
 
 def _blossom(pen: ImageDraw.ImageDraw, at: Point, rng: np.random.Generator) -> None:

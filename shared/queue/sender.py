@@ -16,6 +16,9 @@ from shared.settings import Settings
 
 # A hint that was lost with Redis' memory must not keep the next one from being sent for long.
 HINT_SECONDS: Final = 10
+# `retry=False` is not asked where the connection itself is missing: by default a send then holds
+# its caller, who has the row written already, for six seconds.
+_IMPATIENCE: Final = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1}
 
 
 class Sender:
@@ -28,7 +31,9 @@ class Sender:
     @classmethod
     def from_settings(cls, settings: Settings) -> "Sender":
         """Return a sender over the settings' Redis."""
-        return cls(create_app(settings), connect(settings))
+        app = create_app(settings)
+        app.conf.broker_transport_options = {**app.conf.broker_transport_options, **_IMPATIENCE}
+        return cls(app, connect(settings))
 
     def send_job(self, job: JobRecord) -> None:
         """Tell a worker of a job.
@@ -43,14 +48,18 @@ class Sender:
         else:
             self.send(TASK_OF[job.kind], job.id)
 
-    def hint_release(self, release_id: str) -> None:
+    def hint_release(self, release_id: str, *, again: bool = False) -> None:
         """Tell a generation worker that a release has work, unless one was told and has not come.
+
+        Args:
+            release_id: the release.
+            again: tell in any case; the one that was told may be dead.
 
         Raises:
             QueueUnavailableError: Redis does not answer.
         """
         try:
-            first = self._redis.set(hint_key(release_id), 1, nx=True, ex=HINT_SECONDS)
+            first = self._redis.set(hint_key(release_id), 1, nx=not again, ex=HINT_SECONDS)
         except RedisError as error:
             raise _unavailable(error) from error
         if first:

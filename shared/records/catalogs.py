@@ -128,8 +128,7 @@ def publish_version(
     *,
     job_id: str,
     after_version: int,
-    image_size: int,
-    channels: int,
+    shape: tuple[int, int],
     shards: Sequence[Mapping[str, Any]],
     garments: Sequence[Mapping[str, Any]],
 ) -> Catalog:
@@ -140,8 +139,7 @@ def publish_version(
         catalog_id: the catalog.
         job_id: the ingest; a second publication by the same job is refused by the table.
         after_version: the version that the ingest compared its garments with.
-        image_size: side of the stored pictures, pixels.
-        channels: 1 for grey, 3 for RGB.
+        shape: side of the stored pictures, pixels; and 1 channel for grey, 3 for RGB.
         shards: columns of the shards but `catalog_id` and `version`.
         garments: columns of the garments but `site_id`, `catalog_id` and `added_in_version`.
 
@@ -159,7 +157,7 @@ def publish_version(
         )
     row.version += 1
     row.garments += len(garments)
-    row.image_size, row.channels = image_size, channels
+    row.image_size, row.channels = shape
     row.attributes = _counted(row.attributes, garments)
     row.updated_at = tx.now
     place = {"catalog_id": catalog_id, "version": row.version}

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, type_coerce, update
 
 from shared.errors import NotFoundError
 from shared.records.engine import Transaction
 from shared.records.rows import Page, columns_of, page_of
-from shared.records.tables import AttemptRow, IdempotencyKeyRow, JobRow
+from shared.records.tables import AttemptRow, IdempotencyKeyRow, JobRow, UtcDateTime
 from shared.schemas.jobs import AttemptView, JobKind, JobRecord, JobState
 
 
@@ -70,8 +70,7 @@ def with_period(tx: Transaction, site_id: str, kind: JobKind, period: str) -> Jo
 
 def claimable(tx: Transaction) -> ColumnElement[bool]:
     """Return the condition under which a worker may take a job: queued and due, or abandoned."""
-    due = or_(JobRow.not_before.is_(None), JobRow.not_before <= tx.now)
-    queued = and_(JobRow.state == JobState.QUEUED, due)
+    queued = and_(JobRow.state == JobState.QUEUED, _due(tx))
     return or_(queued, _abandoned(tx))
 
 
@@ -218,17 +217,28 @@ def abandoned(tx: Transaction, *, most: int) -> list[JobRecord]:
     return [_record(row) for row in tx.session.execute(query).scalars()]
 
 
-def unsent(tx: Transaction, *, sent_before: datetime, most: int) -> list[JobRecord]:
-    """Return queued, due jobs whose message was never sent, or was sent long ago."""
-    due = or_(JobRow.not_before.is_(None), JobRow.not_before <= tx.now)
-    stale = or_(JobRow.sent_at.is_(None), JobRow.sent_at < sent_before)
+def waiting(tx: Transaction, kinds: Sequence[JobKind], *, most: int) -> list[JobRecord]:
+    """Return queued jobs of some kinds that are due, oldest first."""
     query = (
         select(JobRow)
-        .where(JobRow.state == JobState.QUEUED, due, stale)
+        .where(JobRow.state == JobState.QUEUED, JobRow.kind.in_(kinds), _due(tx))
         .order_by(JobRow.created_at)
         .limit(most)
     )
     return [_record(row) for row in tx.session.execute(query).scalars()]
+
+
+def releases_waiting(tx: Transaction, *, most: int) -> list[tuple[str, datetime]]:
+    """Return the releases with queued designs that are due, and since when the oldest waits."""
+    since = func.min(func.coalesce(JobRow.not_before, JobRow.created_at))
+    query = (
+        select(JobRow.release_id, type_coerce(since, UtcDateTime))
+        .where(JobRow.state == JobState.QUEUED, JobRow.kind == JobKind.DESIGN, _due(tx))
+        .group_by(JobRow.release_id)
+        .order_by(since)
+        .limit(most)
+    )
+    return [(release, when) for release, when in tx.session.execute(query) if release is not None]
 
 
 def mark_sent(tx: Transaction, job_ids: Sequence[str]) -> None:
@@ -250,6 +260,10 @@ def promise(tx: Transaction, site_id: str, key: str, *, fingerprint: str, job_id
         )
     )
     tx.session.flush()
+
+
+def _due(tx: Transaction) -> ColumnElement[bool]:
+    return or_(JobRow.not_before.is_(None), JobRow.not_before <= tx.now)
 
 
 def _abandoned(tx: Transaction) -> ColumnElement[bool]:

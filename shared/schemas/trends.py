@@ -89,6 +89,7 @@ class ValueTrend(Schema):
 
     attribute: str
     value: str
+    pair: bool = Field(description="Category and colour together.")
     rest: bool = Field(description="All values too rare to be followed one by one.")
     garments: int = Field(description="Garments behind this series.")
     effective: tuple[float, ...] = Field(description="Kish effective garments of this value.")
@@ -102,7 +103,8 @@ class ValueTrend(Schema):
     outlook: Outlook | None = Field(description="Null with less than a year of history.")
     kind: TrendClass
     seasonal_strength: float | None = Field(
-        description="0..1: how much of the movement beyond chance repeats every year."
+        description="0..1: how much of the movement beyond chance repeats every year; 0 where a "
+        "season cannot be told from chance, null with less than two years."
     )
     flash_at: date | None = Field(description="Start of a short peak that has passed.")
 
@@ -112,6 +114,7 @@ class RankedValue(Schema):
 
     attribute: str
     value: str
+    pair: bool
     garments: int
     change: float = Field(description="Observed relative change against a year ago.")
     outlook: float | None = Field(description="Forecast relative change.")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
+from markupsafe import Markup, escape
 from werkzeug.wrappers import Response as AnyResponse
 
 from shared.clock import utc_now
@@ -20,10 +21,12 @@ from shared.records import Transaction, catalogs, designs, jobs, models, reports
 from shared.schemas.designs import Design
 from shared.schemas.jobs import Job, JobState
 from shared.schemas.models import Model, Release
+from shared.schemas.problems import MEDIA_TYPE, Problem
 from shared.schemas.reports import ReportView
 from shared.schemas.sites import ApiKey
 from web import auth
 from web.console import words
+from web.problems import KINDS
 from web.runtime import runtime
 
 blueprint: Final = Blueprint(
@@ -111,6 +114,30 @@ def log_out() -> AnyResponse:
     response = redirect(url_for("console.login"))
     response.delete_cookie(auth.COOKIE, httponly=True, samesite="Lax", secure=request.is_secure)
     return response
+
+
+@blueprint.after_app_request
+def explain(response: Response) -> Response:
+    """Show a person who browses, and calls no API, a problem as a page."""
+    if response.mimetype != MEDIA_TYPE or request.path.startswith("/v1/"):
+        return response
+    if request.accept_mimetypes.best_match(["application/json", "text/html"]) != "text/html":
+        return response
+    problem = Problem.model_validate_json(response.get_data())
+    shown = page("problem.html", problem=problem, kind=KINDS[problem.reason], told=told)
+    response.set_data(shown.get_data())
+    response.mimetype = "text/html"
+    response.headers["Content-Security-Policy"] = CONTENT_POLICY
+    return response
+
+
+def told(text: str | None) -> Markup:
+    """Return a text as HTML: escaped, with `code` set as code."""
+    plain, *rest = (text or "").replace("<br/>", " ").split("`")
+    parts = [escape(plain)]
+    for place, part in enumerate(rest):
+        parts.append(Markup("<code>{}</code>").format(part) if place % 2 == 0 else escape(part))
+    return Markup("").join(parts)
 
 
 def page(template: str, *, status: int = 200, **context: object) -> Response:

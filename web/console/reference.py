@@ -4,10 +4,9 @@ import json
 from typing import Any, Final
 
 from flask import Blueprint, Response, current_app
-from markupsafe import Markup, escape
 
 from shared.errors import NotFoundError
-from web.console.pages import page
+from web.console.pages import page, told
 from web.problems import KINDS
 
 DOCUMENT: Final = "toile_openapi"
@@ -39,16 +38,7 @@ def problem(reason: str) -> Response:
     kind = KINDS.get(reason)
     if kind is None:
         raise NotFoundError(f"There is no kind of problem {reason!r}.", known=sorted(KINDS))
-    return page("problem.html", reason=reason, kind=kind, told=told)
-
-
-def told(text: str | None) -> Markup:
-    """Return a description as HTML: escaped, with `code` set as code."""
-    plain, *rest = (text or "").replace("<br/>", " ").split("`")
-    parts = [escape(plain)]
-    for place, part in enumerate(rest):
-        parts.append(Markup("<code>{}</code>").format(part) if place % 2 == 0 else escape(part))
-    return Markup("").join(parts)
+    return page("problem.html", problem=None, reason=reason, kind=kind, told=told)
 
 
 def kind_of(schema: dict[str, Any]) -> list[tuple[str, str | None]]:

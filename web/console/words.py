@@ -37,6 +37,29 @@ def number(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def headline(summary: Mapping[str, Any]) -> str:
+    """Return the most important thing that a trend report says, in one sentence."""
+    best = {name: _first(summary.get(name)) for name in ("rising", "declining", "emerging")}
+    told = [
+        f"{value} is {verb}"
+        for value, verb in (
+            (best["rising"], "rising"),
+            (best["emerging"], "emerging"),
+            (best["declining"], "going out"),
+        )
+        if value
+    ]
+    text = "; ".join(told[:2]) or "nothing moves beyond chance"
+    return text[0].upper() + text[1:]
+
+
+def _first(ranked: object) -> str | None:
+    if not isinstance(ranked, list):
+        return None
+    sure = [one for one in ranked if isinstance(one, dict) and one.get("significant")]
+    return str(sure[0].get("value")) if sure else None
+
+
 def title(job: Job, catalogs: Mapping[str, str]) -> str:
     """Return what a job is, in a few words; a spec of any shape is taken."""
     spec = job.spec

@@ -35,12 +35,19 @@ class Generates(Protocol):
         """Return uint8 [n, size, size, channels], one picture a seed and condition."""
         ...
 
+    def complete(
+        self, seeds: Sequence[int], conditions: Sequence[Mapping[str, str]]
+    ) -> list[dict[str, str]]:
+        """Return the conditions with what was left open as `generate` draws it."""
+        ...
+
 
 @dataclass(frozen=True)
 class Picture:
-    """One encoded design, and the seed that makes it again."""
+    """One encoded design, and the seed and whole condition that make it again."""
 
     seed: int
+    condition: Mapping[str, str]
     data: bytes
 
 
@@ -85,7 +92,7 @@ def make(
     pixels = _forward(generator, [members[index] for index in good])
     wanted = [(index, part) for index, part in zip(good, pixels, strict=True) if is_wanted(index)]
     with ThreadPoolExecutor(_ENCODERS) as pool:
-        encoded = pool.map(lambda pair: _encode_all(members[pair[0]], pair[1]), wanted)
+        encoded = pool.map(lambda pair: _encode_all(generator, members[pair[0]], pair[1]), wanted)
         outcomes.update({index: made for (index, _), made in zip(wanted, encoded, strict=True)})
     return [outcomes.get(index, Made()) for index in range(len(members))]
 
@@ -120,11 +127,13 @@ def _forward(generator: Generates, members: Sequence[DesignSpec]) -> list[NDArra
     return np.split(pixels, edges)
 
 
-def _encode_all(spec: DesignSpec, pixels: NDArray[np.uint8]) -> Made:
+def _encode_all(generator: Generates, spec: DesignSpec, pixels: NDArray[np.uint8]) -> Made:
+    seeds = seeds_of(spec)
+    conditions = generator.complete(seeds, [spec.condition] * spec.count)
     try:
         pictures = tuple(
-            Picture(seed, encode(one, size=spec.size, image_format=spec.format))
-            for seed, one in zip(seeds_of(spec), pixels, strict=True)
+            Picture(seed, condition, encode(one, size=spec.size, image_format=spec.format))
+            for seed, condition, one in zip(seeds, conditions, pixels, strict=True)
         )
     except (OSError, ValueError) as error:
         return Made(error=error)

@@ -13,11 +13,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
-from shared.errors import CheckpointCorruptError, TrainingDivergedError
+from shared.errors import CheckpointCorruptError, OutOfMemoryError, TrainingDivergedError
 from worker.gan import card, device, grid, latents, recipe
 from worker.gan.checkpoint import Checkpoint, Checkpoints, pack, unpack
+from worker.gan.combinations import Combinations
 from worker.gan.data import Dataset
 from worker.gan.progress import Progress, TrainingInterrupted
 from worker.gan.recipe import Hyperparameters, Recipe
@@ -38,7 +40,7 @@ GRID_ROWS = 32
 """Rows of the sample sheet at most; a vocabulary may have hundreds of values."""
 
 CURVE_POINTS = 200
-"""The loss curve is thinned to between half of this and this."""
+"""The loss curve is thinned to this many, spread evenly over the budget."""
 
 STALL = 0.02
 """Share of the time that sheets and checkpoints may each take; slow ones become rarer."""
@@ -70,22 +72,17 @@ def train(
         TrainingInterrupted: `should_stop` said so; a checkpoint was written first.
         TrainingDivergedError: the losses stopped being finite again after going back once.
         CheckpointCorruptError: the checkpoint is of another catalog, seed or network.
+        OutOfMemoryError: the device has too little memory.
     """
-    run = _Run(asked, dataset, checkpoints, clock)
-    while True:
-        while run.fraction() < 1.0:
-            if should_stop():
-                run.save()
-                raise TrainingInterrupted(run.step)
-            run.advance()
-            if run.report_due():
-                run.report(on_progress)
-            if run.save_due():
-                run.save()
-        # Numbers that broke since the last report send the run back once more.
-        if run.save():
-            run.report(on_progress)
-            return run.release()
+    try:
+        run = _Run(asked, dataset, checkpoints, clock)
+        run.to_the_end(on_progress, should_stop)
+        return run.release()
+    except tf.errors.ResourceExhaustedError as problem:
+        raise OutOfMemoryError(
+            "The device has too little memory for this training. "
+            "Choose a smaller size, or free the device."
+        ) from problem
 
 
 class _Run:
@@ -95,6 +92,7 @@ class _Run:
         self, asked: Recipe, dataset: Dataset, checkpoints: Checkpoints, clock: Callable[[], float]
     ) -> None:
         self.dataset = dataset
+        self.combinations = Combinations.of(dataset.label_matrix())
         self.checkpoints = checkpoints
         self.clock = clock
         self.device = device.prepare()
@@ -110,13 +108,29 @@ class _Run:
         if found and saved:
             self._resume(found, saved)
         self._sheet()  # compiles it before the clock starts
-        self.preview_every, self.save_every = (
-            self.recipe.preview_seconds,
-            self.recipe.checkpoint_seconds,
-        )
+        self.preview_every = self.recipe.preview_seconds
+        self.save_every = self.recipe.checkpoint_seconds
         self.started = self.reported = self.previewed = self.saved = clock()
         self.reported_images = self.images_seen
         self.good = found or self._snapshot()
+
+    def to_the_end(
+        self, on_progress: Callable[[Progress], None], should_stop: Callable[[], bool]
+    ) -> None:
+        """Step, report and save until the budget is used up."""
+        while self.fraction() < 1.0:
+            if should_stop():
+                self.save()
+                raise TrainingInterrupted(self.step)
+            self.advance()
+            if self.report_due():
+                self.report(on_progress)
+            if self.save_due():
+                self.save()
+        if not self.save():
+            # The numbers broke after the last report: go on from where the run went back to.
+            return self.to_the_end(on_progress, should_stop)
+        return self.report(on_progress)
 
     @property
     def hyper(self) -> Hyperparameters:
@@ -201,7 +215,7 @@ class _Run:
         }
         return TrainedRelease(
             self.trainer.average.get_weights(), self.hyper, self.dataset.size,
-            self.dataset.channels, dict(self.dataset.vocabulary),
+            self.dataset.channels, dict(self.dataset.vocabulary), self.combinations,
             card.write(
                 dataset=self.dataset, recipe=self.recipe, device=self.device,
                 choices=self.choices, history=history,
@@ -253,7 +267,7 @@ class _Run:
             "recipe": self.recipe.as_dict(),
             "choices": self.choices,
             "fingerprint": self.dataset.fingerprint,
-            "elapsed": self.before if self.step == 0 else self.elapsed(),
+            "elapsed": self.elapsed(),
             "tries": self.tries,
             "curve": self.curve,
             "events": self.events,
@@ -272,9 +286,8 @@ class _Run:
             return None
         losses = {name: round(float(mean), 4) for name, mean in zip(LOSSES, means, strict=True)}
         self.losses = losses
-        self.curve.append({"images": self.images_seen, **losses})
-        if len(self.curve) > CURVE_POINTS:
-            del self.curve[::2]
+        if self.fraction() >= len(self.curve) / CURVE_POINTS:
+            self.curve.append({"images": self.images_seen, **losses})
         return losses
 
     def _go_back(self) -> None:
@@ -295,6 +308,7 @@ class _Run:
         rows: Sequence[int] = range(min(len(values), GRID_ROWS)) or [-1]
         labels = np.full((len(rows) * GRID_COLUMNS, len(self.dataset.vocabulary)), -1, np.int32)
         labels[:, :1] = np.repeat(rows, GRID_COLUMNS)[:, np.newaxis]
+        labels = self.combinations.fill(labels, list(range(GRID_COLUMNS)) * len(rows))
         fixed = np.tile(latents.draw(range(GRID_COLUMNS), self.hyper.latent), (len(rows), 1))
         return grid.assemble(grid.to_bytes(self.trainer.sample(fixed, labels)), GRID_COLUMNS)
 

@@ -121,8 +121,8 @@ class Trainer:
     ) -> tf.Tensor:
         """Train the discriminator, then the generator against it, on the same generated images.
 
-        One generator pass serves both, and the discriminator is already the better one when it
-        teaches: as good as drawing anew, and faster.
+        One generator pass serves both, but the discriminator that teaches is the updated one:
+        updating both from the same logits measured worse.
         """
         rate, decay = tf.unstack(settings)
         seeds = tf.unstack(tf.random.experimental.stateless_split(draw, 5))

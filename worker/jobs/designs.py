@@ -138,6 +138,7 @@ def _publish(
         {
             "id": row["id"],
             "seed": row["seed"],
+            "condition": row["condition"],
             "url": f"/v1/designs/{row['id']}",
             "image_url": f"/v1/designs/{row['id']}/image",
         }
@@ -170,7 +171,7 @@ def _store(
                 "release_id": spec.release_id,
                 "position": position,
                 "seed": picture.seed,
-                "condition": spec.condition,
+                "condition": dict(picture.condition),
                 "size": spec.size,
                 "format": spec.format.value,
                 "artifact": artifact.key,

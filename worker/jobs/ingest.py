@@ -67,6 +67,7 @@ def ingest_garments(attempt: Attempt) -> Publish:
                 phashes=tuple(one.perceptual_hash for one in known),
             ),
             master=_master(catalog),
+            size=catalog.image_size,
             sink=sink,
             on_progress=lambda progress: attempt.report(_shown(progress)),
             should_stop=attempt.should_stop,
@@ -183,10 +184,10 @@ def _allowed(runtime: Runtime, path: str) -> Path:
 
 
 def _master(catalog: Catalog) -> Master | None:
-    """Return the size and channels that the catalog has, or what of them was asked for."""
-    if catalog.image_size is None:
+    """Return the size and channels that the catalog's first ingest gave it, or None before."""
+    if catalog.image_size is None or catalog.channels is None:
         return None
-    return Master(catalog.image_size, catalog.channels or 0)
+    return Master(catalog.image_size, catalog.channels)
 
 
 def _shown(progress: IngestProgress) -> Progress:
@@ -214,8 +215,7 @@ def _publication(
                 catalog.id,
                 job_id=attempt.job.id,
                 after_version=catalog.version,
-                image_size=outcome.master.size,
-                channels=outcome.master.channels,
+                shape=(outcome.master.size, outcome.master.channels),
                 shards=sink.shards,
                 garments=sink.garments,
             )

@@ -6,8 +6,10 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
+from shared.errors import QueueUnavailableError
 from shared.jobs import lifecycle
 from shared.jobs.submit import send
+from shared.queue.names import QUEUE_OF, TASK_OF, Queue
 from shared.records import Transaction, jobs
 from shared.schemas.jobs import JobError, JobRecord, JobState, Reason
 from worker.runtime import Runtime
@@ -15,10 +17,15 @@ from worker.runtime import Runtime
 LOG: Final = logging.getLogger(__name__)
 
 _MOST: Final = 1_000
-# A message that a busy queue still holds must not be doubled often, yet a lost one must not wait
-# long. Losing all of Redis is noticed at once, by its epoch; this is for single messages.
-_RESEND_AFTER: Final = timedelta(minutes=5)
-_EPOCH_KEY: Final = "toile:epoch"
+# A message younger than this may still be on its way into the queue.
+_SETTLED: Final = timedelta(seconds=5)
+# Under a load that never ends, a queue always holds enough messages; look at the oldest anyway.
+_LONG: Final = timedelta(minutes=5)
+
+_KINDS: Final = {
+    queue: [kind for kind, task in TASK_OF.items() if QUEUE_OF[task] is queue]
+    for queue in (Queue.TRAIN, Queue.CHORES)
+}
 
 
 def keep_up(runtime: Runtime) -> None:
@@ -26,7 +33,7 @@ def keep_up(runtime: Runtime) -> None:
     put_back = recover_abandoned(runtime)
     sent = send_waiting(runtime)
     if put_back or sent:
-        LOG.info("Put back or ended %d abandoned jobs; sent %d messages", put_back, sent)
+        LOG.info("Put back or ended %d abandoned jobs; sent %d messages again", put_back, sent)
 
 
 def recover_abandoned(runtime: Runtime) -> int:
@@ -39,25 +46,43 @@ def recover_abandoned(runtime: Runtime) -> int:
 
 
 def send_waiting(runtime: Runtime) -> int:
-    """Send the messages of queued jobs that have none on its way; returns how many jobs."""
-    forgotten = _redis_forgot(runtime)
-    with runtime.records.reading() as tx:
-        before = tx.now if forgotten else tx.now - _RESEND_AFTER
-        waiting = jobs.unsent(tx, sent_before=before, most=_MOST)
-    send(
-        runtime.records,
-        runtime.sender,
-        [job.model_copy(update={"sent_at": None}) for job in waiting],
-    )
-    return len(waiting)
+    """Send the messages that are missing; returns for how many jobs and releases.
 
-
-def _redis_forgot(runtime: Runtime) -> bool:
-    """Return whether Redis lost its memory since the last look; if so, mark it anew."""
+    A message dies with a worker that is killed at the wrong moment, and with Redis' memory. So a
+    queue that holds fewer messages than there are queued jobs for it has lost some; then all that
+    are not quite new are sent again, and the duplicates among them find nothing to claim.
+    """
     try:
-        return bool(runtime.redis.set(_EPOCH_KEY, 1, nx=True))
-    except RedisError:
-        return False
+        return sum(_send_jobs(runtime, queue) for queue in _KINDS) + _send_hints(runtime)
+    except (RedisError, QueueUnavailableError) as error:
+        LOG.warning("Redis is away; what waits is sent when it is back: %s", error)
+        return 0
+
+
+def _send_jobs(runtime: Runtime, queue: Queue) -> int:
+    with runtime.records.reading() as tx:
+        waiting = jobs.waiting(tx, _KINDS[queue], most=_MOST)
+        settled, long = tx.now - _SETTLED, tx.now - _LONG
+    is_short = runtime.redis.llen(queue) < sum(job.sent_at is not None for job in waiting)
+    missing = [
+        job.model_copy(update={"sent_at": None})
+        for job in waiting
+        if job.sent_at is None or job.sent_at < (settled if is_short else long)
+    ]
+    send(runtime.records, runtime.sender, missing)
+    return len(missing)
+
+
+def _send_hints(runtime: Runtime) -> int:
+    """Hint at releases with waiting designs, if the queue has fewer messages than releases."""
+    with runtime.records.reading() as tx:
+        waiting = jobs.releases_waiting(tx, most=_MOST)
+        settled, long = tx.now - _SETTLED, tx.now - _LONG
+    is_short = runtime.redis.llen(Queue.GENERATE) < len(waiting)
+    missing = [one for one, since in waiting if since < (settled if is_short else long)]
+    for release_id in missing:
+        runtime.sender.hint_release(release_id, again=True)
+    return len(missing)
 
 
 def _recover(tx: Transaction, runtime: Runtime, job: JobRecord) -> None:

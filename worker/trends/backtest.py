@@ -15,27 +15,7 @@ QUANTILES: Final = (0.025, 0.1, 0.5, 0.9, 0.975)
 SAME: Final = 0.05  # a change within 5% counts as no change
 _NORMAL: Final = (1.2816, 1.96)
 _TINY: Final = 1e-9
-
-
-@dataclass(frozen=True)
-class Trials:
-    """Forecasts made at earlier dates, on the logit scale.
-
-    Attributes:
-        origins: the first forecast period of each trial.
-        actual, predicted, naive: [o, s, h].
-        seen: whether there is an outcome, [o, s, h].
-        recent: share over the last quarter of a year before each origin, [o, s].
-        scale: mean absolute error of seasonal naive inside each history, as a share, [o, s].
-    """
-
-    origins: tuple[int, ...]
-    actual: Floats
-    predicted: Floats
-    naive: Floats
-    seen: Bools
-    recent: Floats
-    scale: Floats
+_LEAST_ERROR: Final = 1e-3
 
 
 @dataclass(frozen=True)
@@ -43,7 +23,7 @@ class Conformal:
     """What turns a middle forecast into intervals.
 
     Attributes:
-        spread: usual error of each series on the logit scale, half shrunk to the usual one, [s].
+        spread: error of each series on the logit scale, half shrunk to the expected one, [s].
         growth: how errors grow with the step ahead, [h].
         quantiles: multiples of ``spread * growth`` for each of ``LEVELS``.
         mean_quantile: multiple of ``spread`` that holds 80% of errors of the horizon's mean.
@@ -59,6 +39,33 @@ class Conformal:
     def half_widths(self, level: int) -> Floats:
         """Return half of the interval's width on the logit scale, [s, h]."""
         return self.quantiles[level] * self.spread[:, None] * self.growth[None, :]
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Forecasts made at earlier dates, on the logit scale.
+
+    Attributes:
+        origins: the first forecast period of each trial.
+        actual, predicted, naive: [o, s, h].
+        seen: whether there is an outcome, [o, s, h].
+        recent: share over the last quarter of a year before each origin, [o, s].
+        scale: mean absolute error of seasonal naive inside each history, as a share, [o, s].
+        chance: variance that sampling alone gives the logit of a share, [s].
+    """
+
+    origins: tuple[int, ...]
+    actual: Floats
+    predicted: Floats
+    naive: Floats
+    seen: Bools
+    recent: Floats
+    scale: Floats
+    chance: Floats
+
+    def conformal(self) -> Conformal:
+        """Return the intervals that all trials together give."""
+        return calibrate(self.actual - self.predicted, self.seen, self.chance)
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,7 @@ def run_trials(
     horizon: int,
     groups: Ints | None = None,
     origins: tuple[int, ...] | None = None,
+    chance: Floats | None = None,
 ) -> Trials:
     """Forecast from each origin with the data before it, beside seasonal naive.
 
@@ -108,6 +116,7 @@ def run_trials(
         horizon: periods ahead.
         groups: as in `forecast`.
         origins: `rolling_origins` when not given.
+        chance: as in `calibrate`.
     """
     series, periods = shares.shape
     chosen = rolling_origins(periods, season, horizon) if origins is None else origins
@@ -126,7 +135,8 @@ def run_trials(
         )
         recent[row] = recent_share(past, weights, season)
         scale[row] = naive_scale(past, weights, season)
-    return Trials(chosen, actual, predicted, naive, seen, recent, scale)
+    noise = np.zeros(series) if chance is None else chance
+    return Trials(chosen, actual, predicted, naive, seen, recent, scale, noise)
 
 
 def recent_share(shares: Floats, trust: Floats, season: int) -> Floats:
@@ -145,7 +155,7 @@ def naive_scale(shares: Floats, trust: Floats, season: int) -> Floats:
     return np.asarray(steps.sum(1) / np.maximum(both.sum(1), 1), dtype=np.float64)
 
 
-def calibrate(residuals: Floats, seen: Bools) -> Conformal:
+def calibrate(residuals: Floats, seen: Bools, chance: Floats | None = None) -> Conformal:
     """Learn intervals from the residuals of trials.
 
     Split conformal (Vovk; Lei et al. 2018): residuals are divided by their series' usual error and
@@ -155,12 +165,13 @@ def calibrate(residuals: Floats, seen: Bools) -> Conformal:
     Args:
         residuals: actual minus predicted on the logit scale, [o, s, h], o >= 1.
         seen: [o, s, h].
+        chance: variance that sampling alone gives the logit of a share, [s]; 0 when not given.
     """
     size = np.where(seen, np.abs(residuals), 0.0)
     count = seen.sum((0, 2))
-    usual = max(float(size.sum() / max(1, seen.sum())), 1e-3)
-    own = np.where(count > 0, size.sum((0, 2)) / np.maximum(count, 1), usual)
-    spread = (own + usual) / 2
+    own = size.sum((0, 2)) / np.maximum(count, 1)
+    usual = _usual(own, count > 0, np.zeros(len(own)) if chance is None else chance)
+    spread = (np.where(count > 0, own, usual) + usual) / 2
     growth = _growth(size / spread[None, :, None], seen)
     pooled = (size / (spread[None, :, None] * growth[None, None, :]))[seen]
     means = _masked_mean(residuals, seen)
@@ -171,6 +182,14 @@ def calibrate(residuals: Floats, seen: Bools) -> Conformal:
         quantiles=(_quantile(pooled, LEVELS[0]), _quantile(pooled, LEVELS[1])),
         mean_quantile=_quantile((np.abs(means) / spread[None, :])[filled], LEVELS[0]),
     )
+
+
+def _usual(own: Floats, known: Bools, chance: Floats) -> Floats:
+    """Return the error to expect of each series, [s]: one movement for all, and its own chance."""
+    sampling = chance * 2 / np.pi  # the mean absolute value of a normal, squared
+    moved = own[known] ** 2 - sampling[known]
+    movement = max(float(moved.mean()) if known.any() else 0.0, _LEAST_ERROR**2)
+    return np.asarray(np.sqrt(movement + sampling), dtype=np.float64)
 
 
 def rough_intervals(shares: Floats, trust: Floats, season: int, horizon: int) -> Conformal:
@@ -220,7 +239,7 @@ def _interval_scores(trials: Trials, middle: Floats) -> tuple[Floats, Floats]:
         others = np.arange(len(trials.origins)) != row
         if not trials.seen[others].any():
             continue
-        conformal = calibrate(residuals[others], trials.seen[others])
+        conformal = calibrate(residuals[others], trials.seen[others], trials.chance)
         inner, outer = conformal.half_widths(0), conformal.half_widths(1)
         covered[0, row] = np.abs(residuals[row]) <= inner
         covered[1, row] = np.abs(residuals[row]) <= outer

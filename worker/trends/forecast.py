@@ -23,6 +23,7 @@ class Settings:
         bandwidth: standard deviation of the seasonal smoother, in periods.
         year_decay: weight of a year in the seasonal, relative to the year after it.
         sharpness: how strongly the candidate with the least past error outweighs the others.
+        caution: how much smaller a candidate's past error must be for a whole drift than for none.
     """
 
     alphas: tuple[float, ...]
@@ -31,16 +32,18 @@ class Settings:
     bandwidth: float
     year_decay: float
     sharpness: float
+    caution: float
 
 
 # Chosen on rolling origins 104..157 of 100 real weekly series; their last 52 weeks were not seen.
 WEEKLY: Final = Settings(
     alphas=(0.02, 0.05, 0.1, 0.2),
-    drifts=(0.0, 0.5),
+    drifts=(0.0, 0.5, 1.0),
     damping=0.98,
     bandwidth=1.5,
     year_decay=0.7,
     sharpness=12.0,
+    caution=0.3,
 )
 
 
@@ -54,6 +57,7 @@ def settings_for(season: int) -> Settings:
         bandwidth=max(WEEKLY.bandwidth / weeks, 0.3),
         year_decay=WEEKLY.year_decay,
         sharpness=WEEKLY.sharpness,
+        caution=WEEKLY.caution,
     )
 
 
@@ -154,11 +158,11 @@ def lite(
     slopes = _yearly_slopes(levels, season)
     mixture = _mixture(rest, weights, levels, slopes, season=season, settings=chosen)
     reach = _reach(np.arange(1, horizon + 1), chosen.damping)
-    ahead = np.einsum("sa,sa->s", mixture.sum(2), levels[:, :, -1])[:, None]
-    drift = np.einsum("sad,d,sa->s", mixture, np.array(chosen.drifts), slopes[:, :, -1])
+    drift = mixture * np.array(chosen.drifts) * slopes[:, :, -1:]
+    start = (mixture.sum(2) * levels[:, :, -1] + drift.sum(2) * _lags(chosen, season)).sum(1)
     return np.asarray(
-        ahead
-        + drift[:, None] * reach[None, :]
+        start[:, None]
+        + drift.sum((1, 2))[:, None] * reach[None, :]
         + seasonal[:, (periods + np.arange(horizon)) % season],
         dtype=np.float64,
     )
@@ -263,6 +267,12 @@ def _yearly_slopes(levels: Floats, season: int) -> Floats:
     return slopes
 
 
+def _lags(settings: Settings, season: int) -> Floats:
+    """Return by how many periods each level trails a steady drift, at most a quarter, [a]."""
+    alphas = np.array(settings.alphas)
+    return np.asarray(np.minimum((1 - alphas) / alphas, season / 4), dtype=np.float64)
+
+
 def _reach(steps: Ints, damping: float) -> Floats:
     """Return the sum of ``damping ** i`` for i in 1..step."""
     return np.asarray(damping * (1 - damping**steps) / (1 - damping), dtype=np.float64)
@@ -281,12 +291,14 @@ def _mixture(
     drifts = np.array(settings.drifts)
     errors = np.full((*levels.shape[:2], len(drifts)), 1e-9)
     start = min(season, rest.shape[1] // 3)
+    lags = _lags(settings, season)[None, :, None]
     for step in sorted({1, max(1, season // 12), max(1, season // 4), max(1, season // 2)}):
         reach = float(_reach(np.array([step]), settings.damping)[0])
         actual, weight = rest[:, None, start + step :], weights[:, None, start + step :]
         for place, drift in enumerate(drifts):
-            ahead = levels[:, :, start:-step] + drift * reach * slopes[:, :, start:-step]
+            ahead = levels[:, :, start:-step] + drift * (reach + lags) * slopes[:, :, start:-step]
             errors[:, :, place] += (np.abs(actual - ahead) * weight).sum(2)
+    errors *= 1 + settings.caution * drifts
     flat = errors.reshape(len(errors), -1)
     odds = (flat / flat.min(1, keepdims=True)) ** -settings.sharpness
     odds /= odds.sum(1, keepdims=True)

@@ -68,7 +68,7 @@ class Observations:
         """Return a SHA-256 of the content: the same rows in any order give the same one.
 
         Codes are renumbered by sorted name first, so the order of a vocabulary and its unused
-        values do not count either. About 2 s for 2 million rows.
+        values do not count either. About 1 s for 2 million rows.
         """
         columns: list[NDArray[np.int64]] = [
             self.dates.astype(np.int64),
@@ -84,7 +84,7 @@ class Observations:
         columns.append(codes)
         heading.append(used)
         digest = hashlib.sha256(json.dumps(heading).encode())
-        order = np.lexsort(columns)
+        order = np.argsort(_mixed(columns), kind="stable")
         for column in columns:
             digest.update(column[order].astype("<i8").tobytes())
         return digest.hexdigest()
@@ -143,6 +143,20 @@ def _encode(values: Sequence[str | None]) -> tuple[Codes, tuple[str, ...]]:
         (lookup[value] if value else UNKNOWN for value in values), dtype=np.int32, count=len(values)
     )
     return codes, names
+
+
+def _mixed(columns: Sequence[NDArray[np.int64]]) -> NDArray[np.uint64]:
+    """Return 64 bits of each row that depend on all of its columns, to sort rows by.
+
+    Sorting by the columns themselves takes five times as long. Were two different rows ever to
+    share their bits, only their order would be left to chance; the digest holds the columns.
+    """
+    bits = np.zeros(len(columns[0]), dtype=np.uint64)
+    for column in columns:
+        bits ^= column.view(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+        bits *= np.uint64(0xBF58476D1CE4E5B9)  # the constants of SplitMix64 (Steele et al. 2014)
+        bits ^= bits >> np.uint64(31)
+    return bits
 
 
 def _canonical(

@@ -68,7 +68,7 @@ def render(report: TrendReport) -> dict[str, bytes]:
         shown={name: len(largest(report, name)) for name in attributes},
         scores=_scores(report),
     )
-    files = {"report.json": report.model_dump_json(indent=1).encode(), "report.html": page.encode()}
+    files = {"report.json": report.model_dump_json().encode(), "report.html": page.encode()}
     for picture in (*rising, *declining, *multiples.values()):
         files[picture.path] = picture.png
     return files

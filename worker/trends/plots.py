@@ -27,7 +27,7 @@ DPI: Final = 144
 COLUMNS: Final = 3
 MOST_PANELS: Final = 12
 _SMOOTH_FROM: Final = 52
-_FINE: Final = 0.05
+_FINE: Final = (0.05, 0.005)
 _GAPPY: Final = 0.1
 _HEADROOM: Final = 1.08
 
@@ -239,8 +239,8 @@ def _finish(axes: Axes, top: float, *, detail: bool) -> None:
     axes.xaxis.set_major_locator(locator)
     formatter = ConciseDateFormatter(locator, show_offset=False)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_formatter(formatter)
-    axes.yaxis.set_major_locator(MaxNLocator(5 if detail else 3))
-    digits = 1 if top < _FINE else 0
+    axes.yaxis.set_major_locator(MaxNLocator(5 if detail else 3, steps=[1, 2, 5, 10]))
+    digits = sum(top < limit for limit in _FINE)  # no two ticks may round to one label
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.{digits}%}"))
 
 

@@ -1,7 +1,6 @@
 """The trend report: from observations and options to everything that is shown."""
 
 import math
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
@@ -14,60 +13,32 @@ from shared.schemas.trends import (
     ForecastScores,
     ObservedChange,
     Outlook,
-    RankedValue,
     SegmentCount,
     ShareForecast,
-    TrendClass,
     TrendOptions,
     TrendReport,
     ValueTrend,
 )
-from worker.trends.arrays import Bools, Dates, Floats, Ints, expit, logit
+from worker.trends.arrays import Dates, Floats, expit, logit
 from worker.trends.backtest import (
     WANTED_ORIGINS,
     Conformal,
     Scores,
-    Trials,
-    calibrate,
     rough_intervals,
     run_trials,
     score,
 )
-from worker.trends.classify import (
-    Change,
-    Flash,
-    Season,
-    classify,
-    find_flashes,
-    observed_change,
-    season_of,
-    significant,
-)
+from worker.trends.changes import observed_change, significant
+from worker.trends.classify import classify, find_flashes, flash_mask, season_of
 from worker.trends.forecast import forecast, method_for
 from worker.trends.observations import Observations
-from worker.trends.series import Panel, build_panel, following
+from worker.trends.periods import following
+from worker.trends.ranking import Findings, number, rankings
+from worker.trends.series import Panel, build_panel
 
-_DIGITS: Final = 6
 _SHORTEST: Final = 2
 _YEARS_TO_BEAT: Final = 2
 _TINY: Final = 1e-9
-_LARGEST: Final = 1e6
-
-
-@dataclass(frozen=True)
-class _Findings:
-    """What was worked out about all series."""
-
-    panel: Panel
-    middle: Floats  # forecast, logit scale, [s, h]
-    conformal: Conformal
-    trials: Trials
-    change: Change
-    called: tuple[bool, ...]
-    season: Season
-    flash: Flash
-    kinds: list[TrendClass]
-    outlooks: list[Outlook | None]
 
 
 def build_report(
@@ -89,7 +60,7 @@ def build_report(
     panel = build_panel(observations, options, today=generated_at.date())
     horizon = options.horizon or default_horizon(len(panel.starts), panel.season)
     findings = _study(panel, horizon, options)
-    ranked = _rankings(findings, options.top)
+    ranked = rankings(findings, options.top)
     return TrendReport(
         generated_at=generated_at,
         data_fingerprint=observations.fingerprint(),
@@ -117,21 +88,36 @@ def default_horizon(periods: int, season: int) -> int:
     return max(_SHORTEST, min(wanted, periods // 4))
 
 
-def _study(panel: Panel, horizon: int, options: TrendOptions) -> _Findings:
+def _study(panel: Panel, horizon: int, options: TrendOptions) -> Findings:
     shares, trust = panel.shares, panel.trust
-    middle = forecast(shares, trust, season=panel.season, horizon=horizon, groups=panel.groups)
-    trials = run_trials(shares, trust, season=panel.season, horizon=horizon, groups=panel.groups)
+    flash = find_flashes(panel)
+    passed = flash_mask(panel, flash)
+    # A flash will not come back with the season: the forecast is not to learn from it.
+    middle = forecast(
+        shares,
+        trust * ~passed,
+        season=panel.season,
+        horizon=horizon,
+        groups=panel.groups,
+    )
+    trials = run_trials(
+        shares,
+        trust,
+        season=panel.season,
+        horizon=horizon,
+        groups=panel.groups,
+        chance=panel.chance,
+    )
     conformal = (
-        calibrate(trials.actual - trials.predicted, trials.seen)
+        trials.conformal()
         if trials.seen.any()
         else rough_intervals(shares, trust, panel.season, horizon)
     )
-    flash = find_flashes(panel)
-    change = observed_change(panel, excluded=flash)
+    change = observed_change(panel, excluded=passed)
     season = season_of(panel)
     rate, least = options.false_discovery_rate, options.minimum_change
     called = significant(change, false_discovery_rate=rate, minimum_change=least)
-    return _Findings(
+    return Findings(
         panel=panel,
         middle=middle,
         conformal=conformal,
@@ -162,9 +148,9 @@ def _outlooks(panel: Panel, middle: Floats, conformal: Conformal) -> list[Outloo
     relative = expit(after) / before - 1
     return [
         Outlook(
-            relative=_number(relative[row]),
-            low80=_number(low[row]),
-            high80=_number(high[row]),
+            relative=number(relative[row]),
+            low80=number(low[row]),
+            high80=number(high[row]),
             direction=_direction(float(low[row]), float(high[row])),
         )
         if total[row] > 0
@@ -179,7 +165,7 @@ def _direction(low: float, high: float) -> Direction:
     return "declining" if high < 0 else "unclear"
 
 
-def _series(findings: _Findings) -> tuple[ValueTrend, ...]:
+def _series(findings: Findings) -> tuple[ValueTrend, ...]:
     panel = findings.panel
     share, low, high = panel.wilson()
     inner, outer = findings.conformal.half_widths(0), findings.conformal.half_widths(1)
@@ -192,10 +178,12 @@ def _series(findings: _Findings) -> tuple[ValueTrend, ...]:
         "high95": expit(middle + outer),
     }
     two_years = len(panel.starts) >= _YEARS_TO_BEAT * panel.season
+    strength = findings.season.strength * findings.season.significant
     return tuple(
         ValueTrend(
             attribute=name.attribute,
             value=name.value,
+            pair=bool(name.parts),
             rest=name.rest,
             garments=round(panel.garments[row]),
             effective=_numbers(panel.effective[row]),
@@ -208,125 +196,42 @@ def _series(findings: _Findings) -> tuple[ValueTrend, ...]:
             change=_change(findings, row),
             outlook=findings.outlooks[row],
             kind=findings.kinds[row],
-            seasonal_strength=_number(findings.season.strength[row]) if two_years else None,
+            seasonal_strength=number(strength[row]) if two_years else None,
             flash_at=_flash_day(findings, row),
         )
         for row, name in enumerate(panel.names)
     )
 
 
-def _change(findings: _Findings, row: int) -> ObservedChange | None:
+def _change(findings: Findings, row: int) -> ObservedChange | None:
     change = findings.change
     if not change.testable[row]:
         return None
     return ObservedChange(
-        relative=_number(change.ratio[row] - 1),
-        low=_number(change.low[row] - 1),
-        high=_number(change.high[row] - 1),
-        recent_share=_number(change.recent[row]),
-        earlier_share=_number(change.earlier[row]),
+        relative=number(change.ratio[row] - 1),
+        low=number(change.low[row] - 1),
+        high=number(change.high[row] - 1),
+        recent_share=number(change.recent[row]),
+        earlier_share=number(change.earlier[row]),
         window=int(change.window[row]),
-        p_value=_number(change.p_values[row]),
-        q_value=_number(change.q_values[row]),
+        p_value=number(change.p_values[row]),
+        q_value=number(change.q_values[row]),
         significant=findings.called[row],
     )
 
 
-def _flash_day(findings: _Findings, row: int) -> date | None:
+def _flash_day(findings: Findings, row: int) -> date | None:
     if findings.kinds[row] != "flash":
         return None
     return _days(findings.panel.starts)[int(findings.flash.start[row])]
 
 
-def _rankings(findings: _Findings, top: int) -> dict[str, tuple[RankedValue, ...]]:
-    """Rank what rises and declines by the cautious end of its interval, and what emerges."""
-    change = findings.change
-    kinds = np.array(findings.kinds)
-    news = _is_news(findings)
-    rising = np.flatnonzero((kinds == "rising") & news)
-    declining = np.flatnonzero((kinds == "declining") & news)
-    return {
-        "rising": _ranked(findings, rising[np.argsort(-change.low[rising], kind="stable")][:top]),
-        "declining": _ranked(
-            findings, declining[np.argsort(change.high[declining], kind="stable")][:top]
-        ),
-        "emerging": _ranked(findings, _emerging(findings)[:top]),
-    }
-
-
-def _is_news(findings: _Findings) -> Bools:
-    """Return which series tell something that their parts do not, [s].
-
-    A pair whose category or colour goes the same way is news only where it goes surely faster.
-    """
-    panel, change = findings.panel, findings.change
-    rows = {(name.attribute, name.value): row for row, name in enumerate(panel.names)}
-    news = np.ones(len(panel.names), dtype=bool)
-    for row, name in enumerate(panel.names):
-        for part in name.parts:
-            other = rows.get(part)
-            if other is None or findings.kinds[other] not in {"rising", "declining"}:
-                continue
-            up = findings.kinds[other] == "rising"
-            faster = (
-                change.low[row] > change.high[other] if up else change.high[row] < change.low[other]
-            )
-            against = (change.ratio[row] > 1) != up
-            news[row] &= bool(faster or against)
-    return news
-
-
-def _emerging(findings: _Findings) -> Ints:
-    """Return rows by the mean rank of year-on-year and forecast growth, best first.
-
-    Either alone finds fewer of next year's risers (measured: precision of the first ten 0.34 for
-    both, 0.30 and 0.26 alone). Only values whose rise is more than chance, seen or forecast.
-    """
-    change, outlooks = findings.change, findings.outlooks
-    growth = np.array([one.relative if one else np.nan for one in outlooks])
-    lasting = np.array([one is not None and one.direction == "rising" for one in outlooks])
-    usable = np.flatnonzero(change.testable & np.isfinite(growth) & np.isfinite(change.short_ratio))
-    order = _rank(change.short_ratio[usable]) + _rank(growth[usable])
-    believed = np.array(findings.called) | lasting
-    believed &= _is_news(findings)
-    up = (change.short_ratio > 1) & (growth > 0) & (change.ratio > 1) & believed
-    best = usable[np.argsort(-order, kind="stable")]
-    return np.asarray(best[up[best]], dtype=np.int64)
-
-
-def _rank(values: Floats) -> Floats:
-    ranks = np.empty(len(values))
-    ranks[np.argsort(values, kind="stable")] = np.arange(len(values))
-    return ranks
-
-
-def _ranked(findings: _Findings, rows: Ints) -> tuple[RankedValue, ...]:
-    panel = findings.panel
-    return tuple(
-        RankedValue(
-            attribute=panel.names[row].attribute,
-            value=panel.names[row].value,
-            garments=round(panel.garments[row]),
-            change=_number(findings.change.ratio[row] - 1),
-            outlook=outlook.relative if outlook else None,
-            significant=findings.called[row],
-            expected_to_last=bool(
-                outlook
-                and outlook.direction
-                == ("rising" if findings.change.ratio[row] > 1 else "declining")
-            ),
-        )
-        for row in rows
-        for outlook in [findings.outlooks[row]]
-    )
-
-
-def _backtest(findings: _Findings, horizon: int) -> BacktestSummary:
+def _backtest(findings: Findings, horizon: int) -> BacktestSummary:
     trials = findings.trials
     own, naive = _scores(score(trials)), _scores(score(trials, naive=True))
     skill = None
     if own.mase is not None and naive.mase:
-        skill = _number(1 - own.mase / naive.mase)
+        skill = number(1 - own.mase / naive.mase)
     return BacktestSummary(
         origins=tuple(_days(findings.panel.starts)[origin] for origin in trials.origins),
         horizon=horizon,
@@ -338,7 +243,7 @@ def _backtest(findings: _Findings, horizon: int) -> BacktestSummary:
     )
 
 
-def _backtest_note(findings: _Findings) -> str:
+def _backtest_note(findings: Findings) -> str:
     origins, panel = len(findings.trials.origins), findings.panel
     if findings.conformal.rough:
         return (
@@ -406,18 +311,12 @@ def _days(starts: Dates) -> tuple[date, ...]:
     return tuple(days)
 
 
-def _number(value: float) -> float:
-    """Return a finite number with six digits; a ratio over nothing is held at a million."""
-    held = min(max(float(value), -_LARGEST), _LARGEST)
-    return float(f"{held:.{_DIGITS}g}")
-
-
 def _numbers(values: Floats) -> tuple[float, ...]:
-    return tuple(_number(value) for value in values)
+    return tuple(number(value) for value in values)
 
 
 def _maybe(value: float) -> float | None:
-    return _number(value) if math.isfinite(value) else None
+    return number(value) if math.isfinite(value) else None
 
 
 def _perhaps(values: Floats) -> tuple[float | None, ...]:

@@ -11,25 +11,18 @@ from shared.errors import InvalidInputError, TooLittleDataError
 from shared.schemas.trends import Period, TrendOptions
 from worker.trends.arrays import Bools, Dates, Floats, Ints
 from worker.trends.observations import Observations
+from worker.trends.periods import SEASONS, choose_period, period_numbers, period_starts
 
-SEASONS: Final[dict[Period, int]] = {"week": 52, "month": 12, "quarter": 4}
 LONGEST_YEARS: Final = 10  # older fashion says nothing about the next season
 STRAYS: Final = 0.05
 LEAST_GARMENTS: Final = 50
 LEAST_PERIODS: Final = 4
-DENSE_WEEKS: Final = 26
-FEW_MONTHS: Final = 6
-EMPTY_WEEKS: Final = 0.1
-EMPTY_MONTHS: Final = 0.4
 PAIR_OF: Final = (("category", "colour"), ("category", "color"))
 PAIR_PER_PERIOD: Final = 3.0
 MOST_PAIRS: Final = 100
 MOST_VALUES: Final = 1000
 REST: Final = "(everything else)"
 WILSON_Z: Final = 1.959964
-_MONDAY: Final = 3  # 1970-01-01 was a Thursday
-_MONTHS_A_QUARTER: Final = 3
-_DAYS_A_WEEK: Final = 7
 
 
 @dataclass(frozen=True)
@@ -86,6 +79,14 @@ class Panel:
         """How far each period may move the model, 0..1, [s, t]; 0 for a gap."""
         usual = np.array([np.median(row[row > 0]) if np.any(row > 0) else 1 for row in self.totals])
         return np.asarray(np.minimum(1, self.totals / usual[:, None]), dtype=np.float64)
+
+    @property
+    def chance(self) -> Floats:
+        """Variance that sampling alone gives the logit of a share over the last year, [s]."""
+        shares, trust = self.shares[:, -self.season :], self.trust[:, -self.season :]
+        known = np.maximum(self.totals[:, -self.season :] * shares * (1 - shares), 0.5)
+        total = np.maximum(trust.sum(1), 1e-9)
+        return np.asarray((trust / known).sum(1) / total, dtype=np.float64)
 
     def wilson(self) -> tuple[Floats, Floats, Floats]:
         """Return share, low and high of the 95% band (Wilson 1927), [s, t]; NaN in a gap."""
@@ -144,50 +145,6 @@ def build_panel(observations: Observations, options: TrendOptions, *, today: dat
     return _stack(observations, options, wanted, rows, period, starts)
 
 
-def choose_period(days: Dates, counts: Floats, options: TrendOptions) -> Period:
-    """Return the length of a step: as asked, else the shortest that the data can fill.
-
-    Weeks where the usual week has enough garments and few are empty; quarters where most months are
-    empty, as with garments dated by season; else months.
-    """
-    if options.period != "auto":
-        return options.period
-    weekly = _per_step(period_numbers(days, "week"), counts)
-    dense = float(np.median(weekly)) >= options.minimum_per_period
-    if len(weekly) >= DENSE_WEEKS and dense and np.mean(weekly == 0) <= EMPTY_WEEKS:
-        return "week"
-    monthly = _per_step(period_numbers(days, "month"), counts)
-    if len(monthly) < FEW_MONTHS:
-        return "week"
-    return "quarter" if np.mean(monthly == 0) > EMPTY_MONTHS else "month"
-
-
-def period_numbers(days: Dates, period: Period) -> Ints:
-    """Return the number of the period that each day falls in, counted from 1970."""
-    if period == "week":
-        return np.asarray((days.astype(np.int64) + _MONDAY) // _DAYS_A_WEEK, dtype=np.int64)
-    months = days.astype("datetime64[M]").astype(np.int64)
-    return np.asarray(months if period == "month" else months // _MONTHS_A_QUARTER, dtype=np.int64)
-
-
-def period_starts(numbers: Ints, period: Period) -> Dates:
-    """Return the first day of each numbered period; the inverse of `period_numbers`."""
-    if period == "week":
-        return np.asarray((numbers * _DAYS_A_WEEK - _MONDAY).astype("datetime64[D]"))
-    months = numbers if period == "month" else numbers * _MONTHS_A_QUARTER
-    return np.asarray(months.astype("datetime64[M]").astype("datetime64[D]"))
-
-
-def following(starts: Dates, horizon: int, period: Period) -> Dates:
-    """Return the first days of the periods that come after."""
-    last = int(period_numbers(starts[-1:], period)[0])
-    return period_starts(np.arange(last + 1, last + 1 + horizon), period)
-
-
-def _per_step(steps: Ints, counts: Floats) -> Floats:
-    return np.bincount(steps - steps.min(), weights=counts).astype(np.float64)
-
-
 def _first_step(steps: Ints, counts: Floats, season: int) -> int:
     """Return where the history starts: ten years back, and after stray early garments.
 
@@ -243,17 +200,21 @@ def _notes(observations: Observations, usable: Bools, inside: Bools) -> list[str
     notes = []
     undated = counts[np.isnat(observations.dates)].sum()
     if undated:
-        notes.append(f"{undated:,.0f} garments carry no date and are left out.")
+        notes.append(f"{_garments(undated)} without a date, left out.")
     future = counts[observations.dated & ~usable].sum()
     if future:
-        notes.append(f"{future:,.0f} garments are dated after this report and are left out.")
+        notes.append(f"{_garments(future)} dated after this report, left out.")
     old = counts[usable][~inside].sum()
     if old:
         notes.append(
-            f"{old:,.0f} garments are older than {LONGEST_YEARS} years, or stand before a gap of "
-            "more than a year, and are left out."
+            f"{_garments(old)} older than {LONGEST_YEARS} years, or before a gap of more than a "
+            "year, left out."
         )
     return notes
+
+
+def _garments(count: float) -> str:
+    return f"{count:,.0f} garment{'' if count == 1 else 's'}"
 
 
 @dataclass(frozen=True)

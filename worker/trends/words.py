@@ -17,6 +17,7 @@ KINDS: Final = {
 _DOUBLE: Final = 1.0
 _TENFOLD: Final = 9.0
 _FINE: Final = 0.1
+_EVEN: Final = 0.015
 _TIMES: Final = "\N{MULTIPLICATION SIGN}"
 
 
@@ -68,7 +69,7 @@ def change_words(series: ValueTrend) -> str:
         return "there is no year before to compare with"
     return (
         f"{growth(change.relative)} a year, from {percent(change.earlier_share)} to "
-        f"{percent(change.recent_share)} of {series.attribute}"
+        f"{percent(change.recent_share)} of garments"
     )
 
 
@@ -100,12 +101,29 @@ def sentence(report: TrendReport, series: ValueTrend) -> str:
 
 def headlines(report: TrendReport) -> list[tuple[ValueTrend, str]]:
     """Return the findings worth a line at the top: series and sentence."""
-    chosen = [find(report, one) for one in (*report.rising[:3], *report.declining[:3])]
-    single = [one for one in report.series if not one.rest and " and " not in one.attribute]
+    chosen = []
+    for ranking in (report.rising, report.declining):
+        first = sorted(ranking, key=lambda one: one.pair)[:3]  # what is broad before what is narrow
+        chosen += [find(report, one) for one in first]
+    single = [one for one in report.series if not one.rest and not one.pair]
     for kind in ("flash", "seasonal"):
         alike = [one for one in single if one.kind == kind]
         chosen += sorted(alike, key=lambda one: -one.garments)[:3]
     return [(one, sentence(report, one)) for one in chosen]
+
+
+def silence(report: TrendReport) -> str:
+    """Return why there is no finding."""
+    if all(one.kind == "insufficient" for one in report.series):
+        return (
+            "There is too little to call any trend. A value is judged when it has a dozen garments "
+            f"or more, and when most {report.period}s of the last two years hold garments, so that "
+            "each can be compared with the year before."
+        )
+    return (
+        "Nothing moved by more than chance: no value rises, declines, or comes back with the "
+        "season clearly enough to be called."
+    )
 
 
 def trust(report: TrendReport) -> str:
@@ -114,7 +132,9 @@ def trust(report: TrendReport) -> str:
     if test.skill is None:
         return test.note or "There was nothing to test the forecast on."
     trials = f"{len(test.origins)} trial{'' if len(test.origins) == 1 else 's'} on the past"
-    if test.skill > 0:
+    if abs(test.skill) < _EVEN:
+        text = f"In {trials} the forecast erred as much as “same as last year”."
+    elif test.skill > 0:
         text = f"In {trials} the forecast erred {test.skill:.0%} less than “same as last year”."
     else:
         text = (

@@ -97,7 +97,7 @@ def test_what_is_no_code_is_refused_with_what_was_expected(code: str) -> None:
         ("#0c0c0c", "black"),
         ("#ffffff", "white"),
         ("#7f7f7f", "grey"),
-        ("#36454f", "grey"),  # charcoal
+        ("#5b6770", "grey"),  # slate
         ("#d2b48c", "beige"),  # tan
         ("#654321", "brown"),
         ("#dc143c", "red"),  # crimson
@@ -131,3 +131,19 @@ def test_many_colours_are_named_at_once_in_their_own_shape() -> None:
     found = colour.families_of(labs.reshape(4, 4, 3))
     np.testing.assert_array_equal(found, np.arange(16).reshape(4, 4))
     assert colour.families_of(np.empty((0, 3))).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("code", "among", "nearest"),
+    [
+        ("#1c2748", ("navy", "red"), "navy"),
+        ("#1c2748", ("blue", "red"), "blue"),
+        ("#ff0000", ("Sunset", "burgundy", "green"), "burgundy"),
+        ("#ff0000", ("Sunset",), None),
+        ("#ff0000", (), None),
+    ],
+)
+def test_a_code_finds_the_nearest_of_the_families_that_are_known(
+    code: str, among: tuple[str, ...], nearest: str | None
+) -> None:
+    assert colour.nearest_family(code, among) == nearest

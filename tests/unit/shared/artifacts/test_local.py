@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from shared.artifacts.local import LocalArtifacts
-from shared.errors import InvalidInputError
+from shared.errors import InvalidInputError, StoreUnavailableError
 
 
 class Torn:
@@ -32,3 +32,10 @@ def test_a_key_that_climbs_out_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="leads out"):
         LocalArtifacts(tmp_path / "store").put("../secret", b"x")
     assert not (tmp_path / "secret").exists()
+
+
+def test_a_folder_that_takes_nothing_is_a_store_that_is_away(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a file where a folder should be")
+    with pytest.raises(StoreUnavailableError, match="took no file"):
+        LocalArtifacts(tmp_path).put("a/b", b"x")
+    assert [path.name for path in tmp_path.rglob("*")] == ["a"]

@@ -41,8 +41,7 @@ def publish(records: Records, site_id: str, number: int, count: int = 3) -> Cata
             catalog.id,
             job_id=job.id,
             after_version=catalog.version,
-            image_size=32,
-            channels=3,
+            shape=(32, 3),
             shards=[{"id": shard, "position": 0, "count": count, "artifact": "a", "sha256": "b"}],
             garments=[garment(shard, index) for index in range(count)],
         )
@@ -73,8 +72,7 @@ def test_one_job_publishes_one_version(records: Records) -> None:
             catalog.id,
             job_id=job_id,
             after_version=1,
-            image_size=32,
-            channels=3,
+            shape=(32, 3),
             shards=[],
             garments=[],
         )
@@ -90,8 +88,7 @@ def test_an_ingest_that_compared_with_an_older_version_must_look_again(records: 
             catalog.id,
             job_id=job.id,
             after_version=0,
-            image_size=32,
-            channels=3,
+            shape=(32, 3),
             shards=[],
             garments=[],
         )

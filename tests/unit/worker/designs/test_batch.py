@@ -29,6 +29,14 @@ class Painter(Generates):
         greys = np.array(seeds, np.uint8).reshape(-1, 1, 1, 1)
         return np.broadcast_to(greys, (len(seeds), 32, 32, 3)).copy()
 
+    def complete(
+        self, seeds: Sequence[int], conditions: Sequence[Mapping[str, str]]
+    ) -> list[dict[str, str]]:
+        return [
+            {"category": "dress" if seed % 2 else "skirt", **asked}
+            for seed, asked in zip(seeds, conditions, strict=True)
+        ]
+
 
 def spec(seed: int, count: int = 1, **changes: object) -> DesignSpec:
     base = {
@@ -54,6 +62,12 @@ def test_all_members_share_one_forward_pass_and_get_their_own_pictures() -> None
     assert painter.batches == [6]
     greys = [[grey_of(picture.data) for picture in one.pictures] for one in made]
     assert greys == [[10, 11], [50], [100, 101, 102]]
+
+
+def test_a_picture_tells_what_was_drawn_for_what_was_left_open() -> None:
+    made = make(Painter(), [spec(1, 2), spec(3, condition={"category": "skirt"})])
+    told = [[picture.condition["category"] for picture in one.pictures] for one in made]
+    assert told == [["dress", "skirt"], ["skirt"]]
 
 
 def test_one_bad_member_fails_alone() -> None:

@@ -62,12 +62,21 @@ def test_two_loads_of_a_release_make_the_same_designs(
 
 
 def test_conditions_and_seeds_change_the_design(generator: Generator) -> None:
-    made = generator.generate([1, 2, 1], [{}, {}, {"shape": "flat"}])
+    wishes = [{"shape": "upright"}, {"shape": "upright"}, {"shape": "flat"}]
+    made = generator.generate([1, 2, 1], wishes)
     assert len(np.unique(made.reshape(3, -1), axis=0)) == 3
 
 
+def test_what_is_left_open_is_drawn_and_told(generator: Generator) -> None:
+    told = generator.complete([1, 2], [{}, {"shape": "flat"}])
+    assert told[1]["shape"] == "flat"
+    assert told[0]["shape"] in generator.vocabulary["shape"]
+    assert (generator.generate([1], [told[0]]) == generator.generate([1], [{}])).all()
+
+
 def test_temper_zero_makes_all_seeds_alike(generator: Generator) -> None:
-    made = generator.generate([1, 2], [{}, {}], temper=0.0)
+    whole = {"shape": "flat", "shade": "dark"}
+    made = generator.generate([1, 2], [whole, whole], temper=0.0)
     assert np.array_equal(made[0], made[1])
 
 

@@ -196,7 +196,7 @@ def test_broken_numbers_send_the_training_back_once_and_then_end_it(
 
 def test_the_learning_rate_holds_and_then_falls(tiny: Hyperparameters) -> None:
     rates = [learning_rate(tiny, fraction) for fraction in (0.0, 0.5, 0.75, 1.0)]
-    assert rates == pytest.approx([1e-3, 1e-3, 5.5e-4, 1e-4])
+    assert rates == pytest.approx([2e-3, 2e-3, 1.1e-3, 2e-4])
 
 
 def test_the_average_follows_at_once_at_first_and_slowly_later(tiny: Hyperparameters) -> None:

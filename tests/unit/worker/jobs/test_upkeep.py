@@ -1,13 +1,17 @@
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 from redis import Redis
+from sqlalchemy import update
 
 from shared.jobs import lifecycle
 from shared.queue.names import Queue
+from shared.queue.sender import hint_key
 from shared.records import jobs
+from shared.records.tables import JobRow
 from shared.schemas.jobs import JobRecord, JobState
-from tests.fixtures.rows import a_site, an_ingest_job
+from tests.fixtures.rows import a_design_job, a_release, a_site, an_ingest_job
 from worker.jobs.upkeep import keep_up, recover_abandoned, send_waiting
 from worker.runtime import Runtime
 
@@ -42,16 +46,48 @@ def test_a_job_whose_message_is_on_its_way_is_not_sent_again(
     assert redis.llen(Queue.CHORES) == 1
 
 
-def test_when_redis_has_forgotten_all_queued_jobs_are_sent_at_once(
+def settle(runtime: Runtime) -> None:
+    """Let all messages be as old as one that must have arrived."""
+    with runtime.records.transaction() as tx:
+        old = tx.now - timedelta(seconds=10)
+        tx.session.execute(update(JobRow).values(sent_at=old, created_at=old))
+
+
+def test_when_redis_has_forgotten_all_queued_jobs_are_sent_again(
     runtime: Runtime, redis: Redis
 ) -> None:
     site_id = a_site(runtime.records)
     for number in range(5):
         an_ingest_job(runtime.records, site_id, catalog=str(number))
     keep_up(runtime)
+    settle(runtime)
+    keep_up(runtime)
+    assert redis.llen(Queue.CHORES) == 5
     redis.flushall()
     keep_up(runtime)
     assert redis.llen(Queue.CHORES) == 5
+
+
+def test_a_hint_that_died_with_its_worker_is_given_again(runtime: Runtime, redis: Redis) -> None:
+    site_id = a_site(runtime.records)
+    release = a_release(runtime.records, site_id)
+    job = a_design_job(runtime.records, site_id, release.id)
+    runtime.sender.send_job(job)
+    redis.delete(Queue.GENERATE)  # a worker took the message, and died with it
+    assert redis.exists(hint_key(release.id))
+    settle(runtime)
+    keep_up(runtime)
+    assert redis.llen(Queue.GENERATE) == 1
+    keep_up(runtime)
+    assert redis.llen(Queue.GENERATE) == 1
+
+
+def test_with_redis_away_upkeep_still_recovers_what_was_abandoned(runtime: Runtime) -> None:
+    job = an_ingest_job(runtime.records, a_site(runtime.records))
+    abandon(runtime, job)
+    away = Redis.from_url("redis://127.0.0.1:1/0")
+    keep_up(replace(runtime, redis=away))
+    assert row(runtime, job).state is JobState.QUEUED
 
 
 def test_an_abandoned_job_goes_back_with_its_reason(runtime: Runtime) -> None:

@@ -1,0 +1,131 @@
+"""One site never sees another's things: they are not found, as if they were not there."""
+
+import re
+
+import pytest
+from flask.testing import FlaskClient
+from redis import Redis
+
+from shared.artifacts import ArtifactStore, keys
+from shared.queue.status import StatusBoard
+from shared.records import Records, jobs
+from tests.fixtures.shop import Shop, design_spec, grid, running
+from web.app import Application
+
+
+def places(shop: Shop) -> dict[str, str]:
+    """Every address with an id in it, by the route that serves it."""
+    job = shop.jobs["training"]
+    return {
+        "GET /v1/catalogs/<catalog>": f"/v1/catalogs/{shop.catalog_id}",
+        "GET /v1/catalogs/<catalog>/garments": f"/v1/catalogs/{shop.catalog_id}/garments",
+        "POST /v1/catalogs/<catalog>/garments": f"/v1/catalogs/{shop.catalog_id}/garments",
+        "GET /v1/garments/<garment>": f"/v1/garments/{shop.garment_ids[0]}",
+        "GET /v1/garments/<garment>/image": f"/v1/garments/{shop.garment_ids[0]}/image",
+        "GET /v1/jobs/<job>": f"/v1/jobs/{job}?wait=5",
+        "GET /v1/jobs/<job>/attempts": f"/v1/jobs/{job}/attempts",
+        "GET /v1/jobs/<job>/preview": f"/v1/jobs/{job}/preview",
+        "POST /v1/jobs/<job>/cancel": f"/v1/jobs/{job}/cancel",
+        "POST /v1/jobs/<job>/retry": f"/v1/jobs/{job}/retry",
+        "GET /v1/models/<model>": f"/v1/models/{shop.model_id}",
+        "GET /v1/models/<model>/releases": f"/v1/models/{shop.model_id}/releases",
+        "GET /v1/releases/<release>": f"/v1/releases/{shop.release_id}",
+        "GET /v1/releases/<release>/grid": f"/v1/releases/{shop.release_id}/grid",
+        "GET /v1/designs/<design>": f"/v1/designs/{shop.design_ids[0]}",
+        "GET /v1/designs/<design>/image": f"/v1/designs/{shop.design_ids[0]}/image",
+        "GET /v1/trend-reports/<report>": f"/v1/trend-reports/{shop.report_id}",
+        "GET /v1/trend-reports/<report>/files/<path:name>": (
+            f"/v1/trend-reports/{shop.report_id}/files/report.json"
+        ),
+    }
+
+
+def routes(app: Application) -> set[str]:
+    return {
+        f"{method} {rule.rule}"
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/v1/")
+        for method in (rule.methods or set()) & {"GET", "POST", "PUT", "PATCH", "DELETE"}
+    }
+
+
+def test_every_route_with_an_id_is_tried(app: Application, shop: Shop) -> None:
+    assert {route for route in routes(app) if "<" in route} == set(places(shop))
+
+
+def test_every_route_needs_a_key(app: Application, nobody: FlaskClient) -> None:
+    for route in routes(app):
+        method, rule = route.split(" ")
+        answer = nobody.open(re.sub(r"<[^>]+>", "x", rule), method=method)
+        assert answer.status_code == 401, route
+
+
+def test_another_sites_things_are_not_found(rival: FlaskClient, shop: Shop) -> None:
+    for route, place in places(shop).items():
+        answer = rival.open(place, method=route.split(" ")[0], json=None)
+        assert answer.status_code == 404, route
+        assert answer.get_json()["reason"] == "not_found"
+
+
+def test_another_sites_things_are_there_for_their_owner(
+    client: FlaskClient, shop: Shop, store: ArtifactStore
+) -> None:
+    store.put(keys.preview(shop.jobs["training"], 1), grid(columns=1, rows=1))
+    for route, place in places(shop).items():
+        if route.startswith("GET"):
+            assert client.get(place).status_code == 200, route
+
+
+@pytest.mark.parametrize(
+    "place", ["catalogs", "jobs", "models", "designs", "trend-reports", "jobs?state=succeeded"]
+)
+def test_lists_hold_nothing_of_another_site(
+    rival: FlaskClient, client: FlaskClient, place: str
+) -> None:
+    assert client.get(f"/v1/{place}").get_json()["items"]
+    assert rival.get(f"/v1/{place}").get_json()["items"] == []
+
+
+def test_designs_of_another_sites_job_or_release_are_not_listed(
+    rival: FlaskClient, shop: Shop
+) -> None:
+    for query in (f"job={shop.jobs['design']}", f"release={shop.release_id}"):
+        assert rival.get(f"/v1/designs?{query}").get_json()["items"] == []
+
+
+def test_nothing_can_be_asked_with_another_sites_things(rival: FlaskClient, shop: Shop) -> None:
+    for place, body in (
+        ("training-jobs", {"catalog": shop.catalog_id}),
+        ("design-jobs", {"release": shop.release_id}),
+        ("design-jobs", {"model": shop.model_id}),
+        ("trend-reports", {"catalog": shop.catalog_id}),
+    ):
+        assert rival.post(f"/v1/{place}", json=body).status_code == 404, place
+
+
+def test_a_rival_cannot_stop_a_running_job(
+    rival: FlaskClient, records: Records, shop: Shop, redis: Redis
+) -> None:
+    with records.transaction() as tx:
+        job = running(tx, shop, design_spec(shop))
+    assert rival.post(f"/v1/jobs/{job.id}/cancel").status_code == 404
+    assert StatusBoard(redis).read(job.id, fence=job.fence) is None
+    with records.reading() as tx:
+        assert jobs.get(tx, job.id).cancel_requested_at is None
+
+
+def test_two_sites_may_use_the_same_names_and_idempotency_keys(
+    client: FlaskClient, rival: FlaskClient, shop: Shop
+) -> None:
+    assert rival.post("/v1/catalogs", json={"name": "summer"}).status_code == 201
+    assert client.get("/v1/catalogs/summer").get_json()["id"] == shop.catalog_id
+    headers = {"Idempotency-Key": "1"}
+    assert client.post("/v1/trend-reports", json={}, headers=headers).status_code == 202
+    assert rival.post("/v1/trend-reports", json={}, headers=headers).status_code == 422
+
+
+def test_a_cursor_of_another_sites_list_tells_nothing(rival: FlaskClient, shop: Shop) -> None:
+    answer = rival.get(f"/v1/designs?cursor={shop.design_ids[0]}")
+    assert answer.status_code in {200, 422}
+    if answer.status_code == 200:
+        assert answer.get_json()["items"] == []

@@ -1,0 +1,177 @@
+"""The report: what it finds, what it admits, and that it survives JSON."""
+
+import json
+import math
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+
+from shared.demo import drawn
+from shared.errors import TooLittleDataError
+from shared.schemas.trends import TrendOptions, TrendReport
+from worker.trends.observations import Observations, from_rows
+from worker.trends.report import build_report, default_horizon
+
+Shop = Callable[..., Observations]
+
+
+@pytest.fixture(scope="module")
+def report() -> TrendReport:
+    from tests.unit.worker.trends.conftest import NOW, make_shop
+
+    return build_report(make_shop(), TrendOptions(), generated_at=NOW)
+
+
+def _find(report: TrendReport, value: str) -> Any:
+    return next(one for one in report.series if one.value == value)
+
+
+def test_what_rises_is_first_in_the_ranking(report: TrendReport) -> None:
+    assert report.rising[0].value == "linen"
+    assert report.rising[0].significant
+    assert _find(report, "wool").kind == "seasonal"
+    assert [one.value for one in report.emerging] == ["linen"]
+
+
+def test_nothing_in_the_json_is_not_a_number(report: TrendReport) -> None:
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    json.loads(report.model_dump_json(), parse_constant=refuse)
+    assert TrendReport.model_validate_json(report.model_dump_json()) == report
+
+
+def test_every_series_has_a_number_for_every_period(report: TrendReport) -> None:
+    for one in report.series:
+        for column in (one.effective, one.weighted, one.share, one.low, one.high, one.thin):
+            assert len(column) == len(report.periods)
+        bands = one.forecast
+        for column in (bands.mean, bands.low80, bands.high80, bands.low95, bands.high95):
+            assert len(column) == len(report.forecast_periods)
+
+
+def test_intervals_lie_around_the_forecast(report: TrendReport) -> None:
+    for one in report.series:
+        bands = zip(
+            one.forecast.low95,
+            one.forecast.low80,
+            one.forecast.mean,
+            one.forecast.high80,
+            one.forecast.high95,
+            strict=True,
+        )
+        assert all(list(step) == sorted(step) for step in bands)
+
+
+def test_the_report_is_tested_on_the_past_beside_last_year(report: TrendReport) -> None:
+    test = report.backtest
+    assert len(test.origins) >= 3
+    assert test.forecaster.mase is not None
+    assert test.naive.mase is not None
+    assert test.skill == pytest.approx(1 - test.forecaster.mase / test.naive.mase, abs=1e-4)
+
+
+def test_the_same_data_gives_the_same_report(shop: Shop, now: datetime) -> None:
+    one = build_report(shop(800), TrendOptions(), generated_at=now)
+    two = build_report(shop(800), TrendOptions(), generated_at=now)
+    assert one == two
+
+
+def test_it_says_what_it_was_made_from(shop: Shop, now: datetime) -> None:
+    seen = shop(1000)
+    days = seen.dates.copy()
+    days[:100] = np.datetime64("NaT")
+    part = Observations(**{**seen.__dict__, "dates": days})
+    data = build_report(part, TrendOptions(), generated_at=now).data
+    assert (data.garments, data.dated, data.used) == (1000, 900, 900)
+    assert sum(one.garments for one in data.segments) == 900
+    assert {one.name for one in data.segments} == {"online", "store"}
+    assert any("100 garments without a date" in note for note in data.notes)
+
+
+@pytest.mark.parametrize("months", [5, 9, 14, 20, 26])
+def test_a_short_history_gives_a_modest_report(shop: Shop, now: datetime, months: int) -> None:
+    made = build_report(shop(2000, years=months / 12), TrendOptions(), generated_at=now)
+    if months <= 12:
+        assert made.method == "level"
+        assert {one.kind for one in made.series} == {"insufficient"}
+        assert made.rising == made.declining == made.emerging == ()
+    if len(made.backtest.origins) < 3:
+        assert made.backtest.note
+    made.model_dump_json()
+
+
+@pytest.mark.parametrize("horizon", [1, 30, 104])
+def test_any_horizon_that_may_be_asked_for_works(shop: Shop, now: datetime, horizon: int) -> None:
+    made = build_report(shop(), TrendOptions(horizon=horizon), generated_at=now)
+    assert len(made.forecast_periods) == horizon
+
+
+@pytest.mark.parametrize("period", ["week", "month", "quarter"])
+def test_any_period_may_be_asked_for(shop: Shop, now: datetime, period: Any) -> None:
+    made = build_report(shop(), TrendOptions(period=period), generated_at=now)
+    assert made.period == period
+    assert made.periods[1] > made.periods[0]
+
+
+@pytest.mark.parametrize(
+    ("periods", "season", "horizon"), [(156, 52, 26), (36, 12, 6), (110, 52, 4), (20, 52, 5)]
+)
+def test_the_horizon_leaves_room_to_test(periods: int, season: int, horizon: int) -> None:
+    assert default_horizon(periods, season) == horizon
+
+
+def test_a_pair_that_only_follows_its_colour_is_not_news(now: datetime) -> None:
+    rng = np.random.default_rng(0)
+    count = 20000
+    day = rng.integers(0, 1095, count)
+    red = rng.random(count) < 0.1 * 1.5 ** (day / 365)
+    seen = from_rows(
+        np.datetime64("2023-10-01") + day.astype("timedelta64[D]"),
+        {
+            "category": [("coat", "dress")[code] for code in rng.integers(0, 2, count)],
+            "colour": ["red" if one else "blue" for one in red],
+        },
+    )
+    made = build_report(seen, TrendOptions(), generated_at=now)
+    assert [one.value for one in made.rising] == ["red"]
+    assert _find(made, "red coat").kind == "rising"
+
+
+def test_too_little_data_is_said_in_words(now: datetime) -> None:
+    with pytest.raises(TooLittleDataError, match="at least 50"):
+        build_report(
+            from_rows(["2026-01-01"] * 3, {"a": ["b"] * 3}), TrendOptions(), generated_at=now
+        )
+
+
+def test_the_written_trends_of_the_drawn_catalog_are_found() -> None:
+    end = date(2026, 11, 24)
+    garments = drawn.plan(end=end)
+    seen = from_rows(
+        [str(one.date) for one in garments],
+        {name: [getattr(one, name) for one in garments] for name in drawn.ATTRIBUTES},
+    )
+    moment = datetime.fromisoformat("2026-11-24T12:00:00+00:00")
+    made = build_report(seen, TrendOptions(), generated_at=moment)
+    called = {(one.attribute, one.value): one.kind for one in made.series}
+    for trend in drawn.TRENDS:
+        found = called[(trend.attribute, trend.value)]
+        if trend.kind == "steady":
+            assert found == "stable"
+        else:
+            assert found in {str(trend.kind), "stable"}
+    right = sum(called[(one.attribute, one.value)] == one.kind for one in drawn.TRENDS)
+    steady = sum(one.kind == "steady" for one in drawn.TRENDS)
+    assert right >= len(drawn.TRENDS) - steady - 2
+
+
+def test_weights_of_any_size_are_taken(shop: Shop, now: datetime) -> None:
+    seen = shop(2000)
+    rng = np.random.default_rng(0)
+    heavy = Observations(**{**seen.__dict__, "weights": rng.pareto(0.5, len(seen)) * 1e9})
+    made = build_report(heavy, TrendOptions(), generated_at=now)
+    assert all(math.isfinite(value) for one in made.series for value in one.forecast.mean)
