@@ -30,7 +30,7 @@ def test_every_command_has_help_and_the_groups_commands_too(toile: Toile, name: 
 
 
 def test_a_wrong_command_or_option_is_misuse(toile: Toile) -> None:
-    assert toile("desing").code == 2
+    assert toile("paint").code == 2
     assert toile("jobs", "list", "--stat", "queued").code == 2
 
 
