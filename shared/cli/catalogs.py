@@ -1,5 +1,6 @@
 """`toile catalog`: adding garments and listing catalogs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from shared.cli.progress import follow
 from shared.cli.server import asked, pairs_of, with_client
 from shared.cli.showing import show_submitted
 from shared.client import Client
-from shared.schemas.catalogs import GarmentFields, IngestResult
+from shared.schemas.catalogs import GarmentFields, IngestResult, Rejection
 from shared.schemas.jobs import Job
 
 _PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"})
@@ -109,7 +110,12 @@ def _show_result(name: str, result: IngestResult) -> None:
         f"{name} is at version {result.version}: {result.added:,} added, {result.merged:,} exact "
         f"copies merged, {result.near_duplicates:,} near-duplicates, {result.rejected:,} not taken."
     )
-    for rejection in result.rejections[:_SHOWN]:
-        click.echo(f"  {rejection.name}: {rejection.reason}")
-    if result.rejected > _SHOWN:
-        click.echo(f"  and {result.rejected - _SHOWN:,} more; --json lists them.")
+    _show_reasons("Not taken", result.rejections, result.rejected)
+    _show_reasons("Taken, but", result.remarks, len(result.remarks))
+
+
+def _show_reasons(title: str, reasons: Sequence[Rejection], total: int) -> None:
+    for one in reasons[:_SHOWN]:
+        click.echo(f"  {title}: {one.name}: {one.reason}")
+    if total > _SHOWN:
+        click.echo(f"  {title}: {total - _SHOWN:,} more; --json lists them.")

@@ -20,7 +20,9 @@ _STATES: Final = [one.value for one in JobState]
 def jobs(context: click.Context) -> None:
     """Look at jobs, wait for them, cancel and retry them; alone, lists the newest."""
     if context.invoked_subcommand is None:
-        context.invoke(list_jobs)
+        # Not context.invoke: it would pass over what the environment sets.
+        with list_jobs.make_context("list", [], parent=context) as listing:
+            list_jobs.invoke(listing)
 
 
 @jobs.command("list")

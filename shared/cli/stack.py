@@ -4,6 +4,7 @@ import json
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -78,23 +79,19 @@ def migrate(*, as_json: bool) -> None:
 )
 @click.option("--designs", type=click.IntRange(1, 512), default=64, show_default=True)
 @click.option("--port", type=click.IntRange(0, 65535), help="Port of the page; 0 takes a free one.")
+@click.option(
+    "--keras-home",
+    envvar="KERAS_HOME",
+    default="~/.keras",
+    type=click.Path(path_type=Path),
+    hidden=True,
+)
 @click.option("--keep", is_flag=True, help="Leave everything running at the end.")
 @json_option
-def demo(
-    catalog: Path | None,
-    minutes: float,
-    designs: int,
-    port: int | None,
-    *,
-    keep: bool,
-    as_json: bool,
-) -> None:
+def demo(*, as_json: bool, **options: Any) -> None:
     """Run the main job end to end: a catalog in, a model, designs and a trend report out."""
     from shared.demo.run import DemoOptions, run
 
-    options = DemoOptions(
-        catalog=catalog, minutes=minutes, designs=designs, port=port, keep=keep, quiet=as_json
-    )
-    summary = run(load_settings(), options)
+    summary = run(load_settings(), DemoOptions(**options, quiet=as_json))
     if as_json:
         print_json(summary)

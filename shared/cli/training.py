@@ -53,7 +53,7 @@ def _request(options: dict[str, Any]) -> TrainingRequest:
         message = "Give --minutes or --images, not both."
         raise click.UsageError(message)
     if images is None:
-        budget = asked(Budget, minutes=minutes or _MINUTES)
+        budget = asked(Budget, minutes=_MINUTES if minutes is None else minutes)
     else:
         budget = asked(Budget, images=images)
     named = options["attributes"]

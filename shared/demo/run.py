@@ -19,10 +19,10 @@ from shared.client.keyfile import save_key, saved_key
 from shared.client.progress import watch
 from shared.clock import utc_now
 from shared.console import console_token
-from shared.demo.drawn import write_archive
 from shared.demo.plan import DesignWish, plan_designs
 from shared.demo.server import Server, served
 from shared.demo.sheet import Row, contact_sheet
+from shared.demo.sources import DemoCatalog, DemoKind, choose_catalog, draw_catalog
 from shared.errors import ToileError, TooLittleDataError
 from shared.records import Records, sites
 from shared.schemas.base import Schema
@@ -45,15 +45,8 @@ class DemoOptions(Schema):
     designs: int = Field(64, ge=1)
     port: int | None = None
     keep: bool = False
+    keras_home: Path = Path("~/.keras")
     quiet: bool = False
-
-
-class Chosen(Schema):
-    """The catalog that the demonstration learns from, and why this one."""
-
-    name: str
-    path: Path
-    why: str
 
 
 def run(settings: Settings, options: DemoOptions) -> dict[str, Any]:
@@ -65,14 +58,6 @@ def run(settings: Settings, options: DemoOptions) -> dict[str, Any]:
     # As Ctrl-C: whatever was started must be stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     return _Demo(settings.model_copy(update={"home": settings.home.resolve()}), options).run()
-
-
-def choose(named: Path | None, folder: Path) -> Chosen:
-    """Return the catalog to learn from: the one that was named, or a drawn one."""
-    if named is not None:
-        path = named.resolve()
-        return Chosen(name=path.name.split(".")[0], path=path, why=f"{path}, as you asked")
-    return Chosen(name="drawn", path=_drawn(folder), why="2,000 garments drawn in code")
 
 
 class _Demo:
@@ -88,8 +73,7 @@ class _Demo:
 
     def run(self) -> dict[str, Any]:
         self._folder.mkdir(parents=True, exist_ok=True)
-        chosen = choose(self._options.catalog, self._folder)
-        self._say(f"The catalog: {chosen.why}.")
+        chosen = self._choose()
         self._lap("catalog chosen")
         with served(
             self._settings,
@@ -109,7 +93,17 @@ class _Demo:
         self._conclude(summary)
         return summary
 
-    def _work(self, server: Server, chosen: Chosen) -> dict[str, Any]:
+    def _choose(self) -> DemoCatalog:
+        chosen = choose_catalog(
+            named=self._options.catalog and self._options.catalog.resolve(),
+            keras_home=self._options.keras_home.expanduser(),
+            work=self._folder,
+            end=utc_now().date(),
+        )
+        self._say(chosen.words)
+        return chosen
+
+    def _work(self, server: Server, chosen: DemoCatalog) -> dict[str, Any]:
         secret = self._key()
         with Client(server.url, secret) as client:
             try:
@@ -144,9 +138,9 @@ class _Demo:
         self._say(f"The site is `{_SITE}`; its API key is in {path} .")
         return made.secret
 
-    def _ingest(self, client: Client, server: Server, chosen: Chosen) -> Catalog:
-        catalog = client.create_catalog(chosen.name)
-        if catalog.garments and self._options.catalog is None:
+    def _ingest(self, client: Client, server: Server, chosen: DemoCatalog) -> Catalog:
+        catalog = client.create_catalog(_name_of(chosen))
+        if catalog.garments and chosen.kind is not DemoKind.NAMED:
             self._say(f"{catalog.garments:,} garments are there from an earlier run.")
             return catalog
         if server.own:
@@ -210,25 +204,27 @@ class _Demo:
 
     def _report(self, client: Client, catalog: Catalog) -> Path:
         try:
-            job = client.trend_report(TrendRequest(catalog=catalog.id))
+            done = self._ask_for_report(client, catalog)
         except ApiError as error:
             if error.reason != TooLittleDataError.reason:
                 raise
-            self._say(
-                f"The garments of {catalog.name} have no dates, so nothing can be said about their "
-                "trends. The report is of 2,000 dated garments drawn in code."
-            )
-            drawn = Chosen(name="drawn", path=_drawn(self._folder), why="")
-            catalog = self._ingest_archive(client, drawn)
-            job = client.trend_report(TrendRequest(catalog=catalog.id))
-        done = self._watch(client, job, "Trends  ")
+            self._say(f"No trend report of {catalog.name}: {error.message}")
+            why = "so the report is of a second one"
+            drawn = draw_catalog(self._folder, end=utc_now().date(), why=why)
+            self._say(drawn.words)
+            done = self._ask_for_report(client, self._upload(client, drawn))
         report = client.report((done.result or {})["report_id"])
         target = client.download(report.page_url, self._folder / "report.html")
         self._say(f"The trend report: {target}")
         return target
 
-    def _ingest_archive(self, client: Client, chosen: Chosen) -> Catalog:
-        catalog = client.create_catalog(chosen.name)
+    def _ask_for_report(self, client: Client, catalog: Catalog) -> Job:
+        return self._watch(
+            client, client.trend_report(TrendRequest(catalog=catalog.id)), "Trends  "
+        )
+
+    def _upload(self, client: Client, chosen: DemoCatalog) -> Catalog:
+        catalog = client.create_catalog(_name_of(chosen))
         if not catalog.garments:
             self._watch(client, client.add_archive(catalog.id, chosen.path), "Ingest  ")
         return catalog
@@ -284,6 +280,12 @@ class _Demo:
         click.echo(text, err=self._options.quiet)
 
 
+def _name_of(chosen: DemoCatalog) -> str:
+    if chosen.kind is DemoKind.NAMED:
+        return chosen.path.name.partition(".")[0] or "named"
+    return chosen.kind.value
+
+
 class _Grids:
     """Saves each new sample grid of a running training."""
 
@@ -308,11 +310,3 @@ class _Grids:
         target = self._folder / f"{self._number:03d}.png"
         target.write_bytes(picture)
         return f"A sample grid: {target}"
-
-
-def _drawn(folder: Path) -> Path:
-    """Draw the catalog for anyone, once."""
-    target = folder / "drawn.zip"
-    if not target.exists():
-        write_archive(target, end=utc_now().date())
-    return target

@@ -1,0 +1,77 @@
+"""The commands that look after the database: migrate, site, key, console."""
+
+import json
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from shared.client.keyfile import saved_key
+from shared.console import read_console_token
+from shared.records import Records, sites
+from shared.settings import Settings
+from tests.fixtures.toile import Toile
+
+
+def test_migrate_makes_the_tables_and_a_second_time_nothing(toile: Toile) -> None:
+    first = json.loads(toile("migrate", "--json").out)
+    assert first["before"] is None
+    assert first["after"]
+    assert "up to date" in toile("migrate").out
+
+
+def test_before_the_migration_the_way_is_told(toile: Toile) -> None:
+    ran = toile("key", "create")
+    assert ran.code == 1
+    assert "toile migrate" in ran.err
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_key_is_made_with_its_site_and_lets_in(toile: Toile, own: Settings) -> None:
+    made = json.loads(toile("key", "create", "--site", "shop", "--json").out)
+    assert made["site"] == "shop"
+    with closing(Records(own.database)) as records, records.reading() as tx:
+        found = sites.find_key(tx, made["secret"])
+    assert found is not None
+    assert found.id == made["id"]
+    assert saved_key(own) is None
+
+
+@pytest.mark.usefixtures("tables")
+def test_the_secret_alone_stands_on_standard_output(toile: Toile) -> None:
+    ran = toile("key", "create", "--site", "shop")
+    assert ran.out.startswith("toile_")
+    assert ran.out.count("\n") == 1
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_kept_key_opens_the_console(toile: Toile, own: Settings, home: Path) -> None:
+    made = json.loads(toile("key", "create", "--site", "shop", "--save", "--json").out)
+    assert saved_key(own) == made["secret"]
+    assert (home / "api-key").stat().st_mode & 0o777 == 0o600
+    link = json.loads(toile("console", "--url", "http://shop.test/", "--json").out)["link"]
+    address, _, token = link.partition("/login?token=")
+    assert address == "http://shop.test"
+    assert read_console_token(own, token) == made["id"]
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_revoked_key_is_listed_as_such_and_opens_nothing(toile: Toile) -> None:
+    made = json.loads(toile("key", "create", "--site", "shop", "--save", "--json").out)
+    assert toile("key", "revoke", made["id"]).code == 0
+    (listed,) = json.loads(toile("key", "list", "--json").out)
+    assert listed["revoked_at"] is not None
+    assert "secret" not in listed
+    assert toile("console").code == 1
+    assert toile("key", "revoke", "key_x").code == 1
+
+
+@pytest.mark.usefixtures("tables")
+def test_sites_are_made_once_and_listed(toile: Toile) -> None:
+    assert toile("site", "list").out.startswith("There is no site")
+    assert toile("site", "create", "shop").code == 0
+    again = toile("site", "create", "shop")
+    assert again.code == 1
+    assert "already" in again.err
+    assert "shop" in toile("site", "list").out
+    assert toile("key", "list", "--site", "other").code == 1
