@@ -21,7 +21,7 @@ _MINUTES = 10.0
 @click.option("--model", default="default", show_default=True, help="The line it joins.")
 @click.option("--minutes", type=float, help=f"How long to train; unset, {_MINUTES:g}.")
 @click.option("--images", type=int, help="Instead of minutes: how many images to see.")
-@click.option("--size", type=int, help="Side in pixels; unset, the catalog's.")
+@click.option("--size", type=int, help="Side in pixels; unset, the catalog's, at most 64.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--attributes", help="Labels to condition on, split by commas; unset, chosen.")
 @click.option("--grid", type=click.Path(path_type=Path), help="Write the sample grid here, PNG.")

@@ -8,7 +8,12 @@ from shared.errors import CatalogTooSmallError, InvalidInputError
 from shared.records import Transaction, catalogs
 from shared.schemas.catalogs import Catalog
 from shared.schemas.jobs import TrainingSpec
-from shared.schemas.models import MINIMUM_GARMENTS, MINIMUM_OF_VALUE, TrainingRequest
+from shared.schemas.models import (
+    MINIMUM_GARMENTS,
+    MINIMUM_OF_VALUE,
+    USUAL_SIZE,
+    TrainingRequest,
+)
 from shared.schemas.problems import Fault
 from web import auth
 from web.accept import Promise, accept
@@ -94,7 +99,7 @@ def _size(asked: int | None, stored: int) -> int:
             errors=[Fault(location=("size",), message=f"expected at most {stored}")],
             largest=stored,
         )
-    return asked or stored
+    return asked or min(stored, USUAL_SIZE)
 
 
 def _attributes(asked: tuple[str, ...] | None, catalog: Catalog) -> tuple[str, ...]:

@@ -13,15 +13,13 @@ from shared import ids
 from shared.artifacts import ArtifactStore, keys
 from shared.records import Transaction, catalogs, models
 from shared.schemas.jobs import Progress, TrainingSpec
+from shared.schemas.models import MINIMUM_OF_VALUE
 from worker.attempt import Attempt, Outcome, Publish
 from worker.catalogs.shards import ShardSlice, assemble
 from worker.gan.data import Dataset
 from worker.runtime import Runtime
 
 LOG: Final = logging.getLogger(__name__)
-
-# A value that hardly any garment has cannot be learned; it is left unknown rather than promised.
-RAREST: Final = 8
 
 
 def train(attempt: Attempt) -> Publish:
@@ -116,7 +114,9 @@ def encode_labels(
         for _, values in places:
             if name in values:
                 counts[values[name]] = counts.get(values[name], 0) + 1
-        kept = tuple(sorted(value for value, number in counts.items() if number >= RAREST))
+        kept = tuple(
+            sorted(value for value, number in counts.items() if number >= MINIMUM_OF_VALUE)
+        )
         if len(kept) < 2:  # noqa: PLR2004 - one value is no choice
             continue
         position = {value: code for code, value in enumerate(kept)}
