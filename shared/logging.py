@@ -11,6 +11,9 @@ from shared.settings import Settings
 
 _job: ContextVar[str] = ContextVar("job", default="-")
 
+# They tell of every message, and upkeep alone sends one every ten seconds.
+_CHATTY: Final = ("celery.app.trace", "celery.beat", "celery.worker.strategy")
+
 FORMAT: Final = "%(asctime)s %(levelname)-7s %(name)s [%(job)s] %(message)s"
 
 
@@ -23,6 +26,8 @@ def configure(settings: Settings) -> None:
         handler.setFormatter(logging.Formatter(FORMAT))
         handler.addFilter(_add_job)
         root.addHandler(handler)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
 
 
 @contextmanager

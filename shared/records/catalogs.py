@@ -40,11 +40,13 @@ class GarmentPlace(Schema):
 
 
 class KnownGarment(Schema):
-    """What an ingest must know of a garment that is there already."""
+    """What an ingest must know of a garment that is there already, and where its picture is."""
 
     id: str
     sha256: str
     perceptual_hash: int
+    artifact: str
+    shard_index: int
 
 
 def create(tx: Transaction, site_id: str, request: CatalogRequest) -> Catalog:
@@ -112,14 +114,21 @@ def garments_in(tx: Transaction, catalog_id: str, version: int) -> int | None:
 
 
 def known(tx: Transaction, catalog_id: str) -> list[KnownGarment]:
-    """Return the hashes of all garments of a catalog."""
-    query = select(GarmentRow.id, GarmentRow.sha256, GarmentRow.perceptual_hash).where(
-        GarmentRow.catalog_id == catalog_id
+    """Return the hashes of all garments of a catalog, and where their pictures are."""
+    query = (
+        select(
+            GarmentRow.id,
+            GarmentRow.sha256,
+            GarmentRow.perceptual_hash,
+            ShardRow.artifact,
+            GarmentRow.shard_index,
+        )
+        .join(ShardRow, ShardRow.id == GarmentRow.shard_id)
+        .where(GarmentRow.catalog_id == catalog_id)
     )
-    return [
-        KnownGarment(id=identifier, sha256=digest, perceptual_hash=mark)
-        for identifier, digest, mark in tx.session.execute(query)
-    ]
+    names = tuple(KnownGarment.model_fields)
+    rows = tx.session.execute(query)
+    return [KnownGarment(**dict(zip(names, row, strict=True))) for row in rows]
 
 
 def publish_version(

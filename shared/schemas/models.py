@@ -9,7 +9,7 @@ from shared.schemas.base import Schema
 from shared.schemas.catalogs import Label, Name
 from shared.schemas.jobs import Budget
 
-# Fewer garments teach a model nothing but themselves.
+# One full batch without repeats; with fewer a model learns single pictures by heart.
 MINIMUM_GARMENTS: Final = 32
 # A value that hardly any garment has cannot be learned; it is left unknown rather than promised.
 MINIMUM_OF_VALUE: Final = 8

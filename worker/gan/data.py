@@ -7,9 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import CatalogTooSmallError, InvalidInputError
-
-MINIMUM_GARMENTS = 32
-"""One full batch without repeats. With fewer the networks learn single pictures by heart."""
+from shared.schemas.models import MINIMUM_GARMENTS
 
 SMALLEST_SIZE, LARGEST_SIZE, SIZE_STEP = 16, 256, 4
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from shared import ids
 from shared.artifacts import ArtifactStore, keys
-from shared.colour import family_of
 from shared.errors import ForbiddenError, NotFoundError
 from shared.jobs.submit import enqueue
 from shared.records import Transaction, catalogs
+from shared.records.catalogs import KnownGarment
 from shared.schemas.catalogs import Catalog, IngestResult, Rejection
 from shared.schemas.jobs import IngestSpec, PathSource, Progress, TrendSpec, UploadSource
 from shared.schemas.trends import TrendOptions
@@ -34,7 +34,7 @@ from worker.catalogs.garments import (
 )
 from worker.catalogs.ingest import ingest
 from worker.catalogs.limits import DEFAULT_LIMITS
-from worker.catalogs.shards import write_shard
+from worker.catalogs.shards import open_shard, write_shard
 from worker.catalogs.sources import OnePicture, open_source
 from worker.runtime import Runtime
 
@@ -61,11 +61,7 @@ def ingest_garments(attempt: Attempt) -> Publish:
         outcome = ingest(
             source,
             limits=DEFAULT_LIMITS,
-            known=KnownGarments(
-                names=tuple(one.id for one in known),
-                sha256s=tuple(one.sha256 for one in known),
-                phashes=tuple(one.perceptual_hash for one in known),
-            ),
+            known=_known(runtime, known),
             master=_master(catalog),
             size=catalog.image_size,
             sink=sink,
@@ -77,6 +73,24 @@ def ingest_garments(attempt: Attempt) -> Publish:
         artifact = spec.source.artifact
         attempt.after_success(lambda: runtime.store.delete(artifact))
     return _publication(attempt, catalog, outcome, sink, seconds=time.monotonic() - started)
+
+
+def _known(runtime: Runtime, known: Sequence[KnownGarment]) -> KnownGarments:
+    opened: dict[str, NDArray[np.uint8]] = {}
+
+    def look(row: int) -> NDArray[np.uint8]:
+        garment = known[row]
+        if garment.artifact not in opened:
+            cache = runtime.settings.cache_folder
+            opened[garment.artifact] = open_shard(runtime.store.fetch(garment.artifact, cache))
+        return np.asarray(opened[garment.artifact][garment.shard_index])
+
+    return KnownGarments(
+        names=tuple(one.id for one in known),
+        sha256s=tuple(one.sha256 for one in known),
+        phashes=tuple(one.perceptual_hash for one in known),
+        look=look,
+    )
 
 
 class ShardSink:
@@ -131,7 +145,7 @@ def _row(draft: GarmentDraft, *, near: str | None) -> dict[str, Any]:
                 round(colour.a, 2),
                 round(colour.b, 2),
                 round(colour.weight, 4),
-                family_of((colour.lightness, colour.a, colour.b)),
+                colour.family,
             ]
             for colour in draft.palette
         ],

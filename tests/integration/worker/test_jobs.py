@@ -306,3 +306,22 @@ def test_two_beats_queue_one_report_a_period(runtime: Runtime, site: str, filled
         found = jobs.page(tx, site, kind=JobKind.TREND_REPORT).items
     periodic = [job for job in found if not str(job.period).startswith("after")]
     assert len(periodic) == 1
+
+
+def test_a_near_copy_of_an_earlier_garment_is_flagged_with_its_id(
+    runtime: Runtime, site: str, filled: str, tmp_path: Path
+) -> None:
+    with runtime.records.reading() as tx:
+        first = catalogs.garments_page(tx, filled).items[0]
+        place = catalogs.garment(tx, site, first.id)
+    shard = np.load(runtime.store.fetch(place.artifact, runtime.settings.cache_folder))
+    pixels = shard[place.shard_index].copy()
+    pixels[0, 0] ^= 1  # one pixel, by one step: another hash of the bytes, the same picture
+    copy = tmp_path / "copy.png"
+    Image.fromarray(pixels).save(copy)
+    done = do(runtime, site, upload(runtime, filled, copy, attributes={"category": "copy"}))
+    assert done.result is not None
+    assert (done.result["added"], done.result["near_duplicates"]) == (1, 1)
+    with runtime.records.reading() as tx:
+        found = catalogs.garments_page(tx, filled, attributes={"category": "copy"}).items
+    assert found[0].near_duplicate_of == first.id

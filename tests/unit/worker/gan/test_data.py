@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from shared.errors import CatalogTooSmallError, InvalidInputError
-from worker.gan.data import MINIMUM_GARMENTS, Dataset
+from shared.schemas.models import MINIMUM_GARMENTS
+from worker.gan.data import Dataset
 
 
 def dataset(shape: tuple[int, ...] = (40, 16, 16, 3), **changes: Any) -> Dataset:
