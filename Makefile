@@ -64,7 +64,7 @@ test-unit: setup ## The unit tests alone
 	$(BIN)/python -m pytest tests/unit
 
 ##@ Keep
-COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 .PHONY: lock
 lock: setup ## Write the hashed lock files anew; UPGRADE=1 takes newer versions
 	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra web -o web/requirements.txt

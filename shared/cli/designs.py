@@ -11,7 +11,7 @@ from shared.cli.progress import follow
 from shared.cli.server import asked, pairs_of, with_client
 from shared.cli.showing import show_submitted
 from shared.client import Client
-from shared.schemas.designs import Design, DesignRequest, ImageFormat
+from shared.schemas.designs import USUAL_VARIETY, Design, DesignRequest, ImageFormat
 
 _FORMATS: Final = [one.value for one in ImageFormat]
 
@@ -28,6 +28,13 @@ _FORMATS: Final = [one.value for one in ImageFormat]
 )
 @click.option("--seed", type=int, help="Unset, one is drawn.")
 @click.option("--size", type=int, help="Side in pixels, at most the release's own.")
+@click.option(
+    "--variety",
+    type=click.FloatRange(0, 1),
+    default=USUAL_VARIETY,
+    show_default=True,
+    help="1 spreads as the catalog does; less is more ordinary and cleaner.",
+)
 @click.option("--format", "format_", type=click.Choice(_FORMATS), default="png", show_default=True)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Save them here.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Stay until it is done.")
@@ -68,6 +75,7 @@ def _request(options: dict[str, Any]) -> DesignRequest:
         seed=options["seed"],
         size=options["size"],
         format=options["format_"],
+        variety=options["variety"],
     )
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, TypeAdapter
 
 from shared.schemas.base import Schema
 from shared.schemas.catalogs import GarmentFields
-from shared.schemas.designs import Condition, ImageFormat
+from shared.schemas.designs import USUAL_VARIETY, Condition, ImageFormat
 from shared.schemas.trends import TrendOptions
 
 
@@ -108,6 +108,7 @@ class DesignSpec(Schema):
     seed: int = Field(ge=0, lt=2**31)
     size: int
     format: ImageFormat
+    variety: float = Field(USUAL_VARIETY, ge=0, le=1)
 
 
 class TrendSpec(Schema):

@@ -113,6 +113,7 @@ def spec_of(asked: DesignRequest, release: Release, *, seed: int) -> DesignSpec:
         seed=seed if asked.seed is None else asked.seed,
         size=_size(asked.size, release),
         format=asked.format,
+        variety=asked.variety,
     )
 
 

@@ -30,9 +30,13 @@ class Generates(Protocol):
         ...
 
     def generate(
-        self, seeds: Sequence[int], conditions: Sequence[Mapping[str, str]]
+        self,
+        seeds: Sequence[int],
+        conditions: Sequence[Mapping[str, str]],
+        *,
+        temper: Sequence[float],
     ) -> NDArray[np.uint8]:
-        """Return uint8 [n, size, size, channels], one picture a seed and condition."""
+        """Return uint8 [n, size, size, channels], one picture a seed, condition and temper."""
         ...
 
     def complete(
@@ -122,7 +126,8 @@ def _forward(generator: Generates, members: Sequence[DesignSpec]) -> list[NDArra
     conditions = [spec.condition for spec in members for _ in range(spec.count)]
     if not seeds:
         return []
-    pixels = generator.generate(seeds, conditions)
+    temper = [spec.variety for spec in members for _ in range(spec.count)]
+    pixels = generator.generate(seeds, conditions, temper=temper)
     edges = np.cumsum([spec.count for spec in members])[:-1]
     return np.split(pixels, edges)
 

@@ -32,6 +32,8 @@ class Hyperparameters:
         batch: garments in a step.
         learning_rate: Adam's rate, held for `hold` of the budget, then falling in a straight
             line to `final_rate` of itself.
+        warm_steps: steps over which the rate first rises from nothing, while Adam's second
+            moments are still those of a few batches.
         gamma: weight of the penalties on the discriminator's slope (R1 on real, R2 on generated).
         ema_share: half-life of the averaged generator, as a share of the images seen so far.
         ema_images: the longest that half-life gets, in images.
@@ -55,6 +57,7 @@ class Hyperparameters:
     features: int = 128
     batch: int = 32
     learning_rate: float = 2e-3
+    warm_steps: int = 200
     hold: float = 0.5
     final_rate: float = 0.1
     gamma: float = 1.0

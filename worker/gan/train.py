@@ -151,7 +151,7 @@ class _Run:
 
     def advance(self) -> None:
         """Make one step."""
-        rate = learning_rate(self.hyper, self.fraction()) * 0.5**self.tries
+        rate = learning_rate(self.hyper, self.fraction(), step=self.step) * 0.5**self.tries
         decay = kept_share(self.hyper, self.images_seen)
         self.pending.append(self.trainer.step(self.step, rate=rate, decay=decay, stream=self.tries))
         self.step += 1
@@ -313,10 +313,11 @@ class _Run:
         return grid.assemble(grid.to_bytes(self.trainer.sample(fixed, labels)), GRID_COLUMNS)
 
 
-def learning_rate(hyper: Hyperparameters, fraction: float) -> float:
-    """Held until `hold` of the budget, then a straight line down to `final_rate` of itself."""
+def learning_rate(hyper: Hyperparameters, fraction: float, *, step: int) -> float:
+    """Rises over the first steps, is held until `hold` of the budget, and falls to `final_rate`."""
+    rise = min(1.0, (step + 1) / max(hyper.warm_steps, 1))
     fall = max(0.0, fraction - hyper.hold) / (1.0 - hyper.hold)
-    return hyper.learning_rate * (1.0 - (1.0 - hyper.final_rate) * fall)
+    return hyper.learning_rate * rise * (1.0 - (1.0 - hyper.final_rate) * fall)
 
 
 def kept_share(hyper: Hyperparameters, images_seen: int) -> float:

@@ -20,11 +20,17 @@ class Painter(Generates):
 
     def __init__(self) -> None:
         self.batches: list[int] = []
+        self.tempers: list[float] = []
 
     def generate(
-        self, seeds: Sequence[int], conditions: Sequence[Mapping[str, str]]
+        self,
+        seeds: Sequence[int],
+        conditions: Sequence[Mapping[str, str]],
+        *,
+        temper: Sequence[float],
     ) -> NDArray[np.uint8]:
-        assert len(seeds) == len(conditions)
+        assert len(seeds) == len(conditions) == len(temper)
+        self.tempers.extend(temper)
         self.batches.append(len(seeds))
         greys = np.array(seeds, np.uint8).reshape(-1, 1, 1, 1)
         return np.broadcast_to(greys, (len(seeds), 32, 32, 3)).copy()
@@ -93,6 +99,12 @@ def test_a_batch_of_bad_members_needs_no_forward_pass() -> None:
     made = make(painter, [spec(1, size=64)])
     assert painter.batches == []
     assert made[0].error is not None
+
+
+def test_each_member_has_the_variety_that_it_asked_for() -> None:
+    painter = Painter()
+    make(painter, [spec(1, 2, variety=0.3), spec(2)])
+    assert painter.tempers == [0.3, 0.3, 0.8]
 
 
 def test_seeds_count_up_from_the_jobs_own_and_wrap() -> None:

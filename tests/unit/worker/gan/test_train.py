@@ -1,5 +1,6 @@
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -195,8 +196,14 @@ def test_broken_numbers_send_the_training_back_once_and_then_end_it(
 
 
 def test_the_learning_rate_holds_and_then_falls(tiny: Hyperparameters) -> None:
-    rates = [learning_rate(tiny, fraction) for fraction in (0.0, 0.5, 0.75, 1.0)]
+    rates = [learning_rate(tiny, fraction, step=10**6) for fraction in (0.0, 0.5, 0.75, 1.0)]
     assert rates == pytest.approx([2e-3, 2e-3, 1.1e-3, 2e-4])
+
+
+def test_the_learning_rate_rises_over_the_first_steps(tiny: Hyperparameters) -> None:
+    warm = replace(tiny, warm_steps=200)
+    rates = [learning_rate(warm, 0.0, step=step) for step in (0, 99, 199, 500)]
+    assert rates == pytest.approx([1e-5, 1e-3, 2e-3, 2e-3])
 
 
 def test_the_average_follows_at_once_at_first_and_slowly_later(tiny: Hyperparameters) -> None:
