@@ -128,6 +128,8 @@ def _environment(settings: Settings) -> dict[str, str]:
     inherited = dict(os.environ)  # noqa: TID251 - handed on whole, not read
     binaries = str(Path(sys.executable).parent)
     return {
+        # TensorFlow greets each worker with a dozen lines; what goes wrong still shows.
+        "TF_CPP_MIN_LOG_LEVEL": "2",
         **inherited,
         "PATH": os.pathsep.join([binaries, inherited.get("PATH", os.defpath)]),
         "PYTHONPATH": os.pathsep.join(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from shared import ids
 from shared.artifacts import ArtifactStore, keys
 from shared.errors import ForbiddenError, NotFoundError
-from shared.jobs.submit import enqueue
+from shared.jobs.submit import enqueue, send
 from shared.records import Transaction, catalogs
 from shared.records.catalogs import KnownGarment
 from shared.schemas.catalogs import Catalog, IngestResult, Rejection
@@ -234,9 +234,11 @@ def _publication(
                 garments=sink.garments,
             )
             version = published.version
-        if outcome.dated:
-            # A report that finds nothing changed ends at once, so asking once more is cheap.
-            enqueue(tx, attempt.job.site_id, _fresh_report(), period=f"after {attempt.job.id}")
+        if outcome.dated and sink.garments:
+            runtime = attempt.runtime
+            period = f"after {attempt.job.id}"
+            report = enqueue(tx, attempt.job.site_id, _fresh_report(), period=period)
+            attempt.after_success(lambda: send(runtime.records, runtime.sender, [report]))
         result = IngestResult(
             catalog_id=catalog.id,
             version=version,

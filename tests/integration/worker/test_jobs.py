@@ -325,3 +325,16 @@ def test_a_near_copy_of_an_earlier_garment_is_flagged_with_its_id(
     with runtime.records.reading() as tx:
         found = catalogs.garments_page(tx, filled, attributes={"category": "copy"}).items
     assert found[0].near_duplicate_of == first.id
+
+
+def test_dated_garments_bring_a_fresh_report_of_the_site(
+    runtime: Runtime, site: str, filled: str
+) -> None:
+    assert filled
+    with runtime.records.reading() as tx:
+        found = jobs.page(tx, site, kind=JobKind.TREND_REPORT).items
+    assert [(job.state, job.sent_at is not None) for job in found] == [(JobState.QUEUED, True)]
+    attempt.run(runtime, found[0].id, make_report)
+    with runtime.records.reading() as tx:
+        assert jobs.get(tx, found[0].id).state is JobState.SUCCEEDED
+        assert reports.get(tx, site, "latest").report.catalog_id is None
