@@ -25,6 +25,7 @@ from worker.gan.progress import Progress, TrainingInterrupted
 from worker.gan.recipe import Hyperparameters, Recipe
 from worker.gan.release import TrainedRelease
 from worker.gan.trainer import Trainer
+from worker.gan.watchdog import LADDER, Watchdog, remedied
 
 __all__ = ["Progress", "TrainingInterrupted", "train"]
 
@@ -45,8 +46,8 @@ CURVE_POINTS = 200
 STALL = 0.02
 """Share of the time that sheets and checkpoints may each take; slow ones become rarer."""
 
-TRIES = 1
-"""How often a training goes back before it gives up."""
+SUSPECT = 20.0
+"""Seconds: a state saved so shortly before a collapse was seen may already carry it."""
 
 
 def train(
@@ -70,7 +71,7 @@ def train(
 
     Raises:
         TrainingInterrupted: `should_stop` said so; a checkpoint was written first.
-        TrainingDivergedError: the losses stopped being finite again after going back once.
+        TrainingDivergedError: the losses stopped being finite again at the end of the ladder.
         CheckpointCorruptError: the checkpoint is of another catalog, seed or network.
         OutOfMemoryError: the device has too little memory.
     """
@@ -99,11 +100,13 @@ class _Run:
         found = checkpoints.newest()
         saved = _read_state(found) if found else None
         self.recipe, self.choices = self._settle(asked, saved)
+        self.tries: int = saved["tries"] if saved else 0
         self.trainer = Trainer(self.hyper, dataset, seed=asked.seed, device=self.device)
-        self.step, self.images_seen, self.tries, self.before = 0, 0, 0, 0.0
+        self.step, self.images_seen, self.before = 0, 0, 0.0
         self.losses: dict[str, float] = {}
         self.curve: list[dict[str, float]] = []
         self.events: list[dict[str, Any]] = []
+        self.watchdog, self.watching = Watchdog(dataset), True
         self.pending: list[Any] = []
         if found and saved:
             self._resume(found, saved)
@@ -112,7 +115,7 @@ class _Run:
         self.save_every = self.recipe.checkpoint_seconds
         self.started = self.reported = self.previewed = self.saved = clock()
         self.reported_images = self.images_seen
-        self.good = found or self._snapshot()
+        self.good = self.older = found or self._snapshot()
 
     def to_the_end(
         self, on_progress: Callable[[Progress], None], should_stop: Callable[[], bool]
@@ -134,10 +137,10 @@ class _Run:
 
     @property
     def hyper(self) -> Hyperparameters:
-        """The settings in force."""
+        """The settings in force: those chosen first, and what the ladder has changed since."""
         if self.recipe.hyper is None:
             raise AssertionError("a settled recipe has its settings")
-        return self.recipe.hyper
+        return remedied(self.recipe.hyper, self.tries)
 
     def elapsed(self) -> float:
         """Trained seconds over all resumes."""
@@ -151,7 +154,7 @@ class _Run:
 
     def advance(self) -> None:
         """Make one step."""
-        rate = learning_rate(self.hyper, self.fraction(), step=self.step) * 0.5**self.tries
+        rate = learning_rate(self.hyper, self.fraction(), step=self.step)
         decay = kept_share(self.hyper, self.images_seen)
         self.pending.append(self.trainer.step(self.step, rate=rate, decay=decay, stream=self.tries))
         self.step += 1
@@ -166,16 +169,20 @@ class _Run:
         return self.clock() - self.saved >= self.save_every
 
     def report(self, on_progress: Callable[[Progress], None]) -> None:
-        """Tell where the training stands; after losses that are not finite, go back instead."""
+        """Tell where the training stands; after a collapse, go back instead."""
         losses = self._read_losses()
         if losses is None:
             return
+        self.watchdog.see_losses(losses.get("generator", 0.0), self.images_seen)
         now, fraction = self.clock(), self.fraction()
         speed = (self.images_seen - self.reported_images) / max(now - self.reported, 1e-9)
         preview = fraction == 1.0 or now - self.previewed >= self.preview_every
         self.reported, self.reported_images = now, self.images_seen
-        sheet = self._sheet() if preview else None
+        sheet = None
         if preview:
+            samples = self._samples()
+            self.watchdog.see_samples(samples, self.images_seen)
+            sheet = self._assembled(samples)
             self.previewed = self.clock()
             cost = self.previewed - now
             self.preview_every = max(self.recipe.preview_seconds, cost / STALL)
@@ -190,13 +197,19 @@ class _Run:
                 sheet,
             )
         )
+        verdict = self.watchdog.verdict()
+        if verdict is not None and self.watching:
+            self._recover(verdict)
 
     def save(self) -> bool:
         """Write a checkpoint and say so, or, if the state is broken, go back and say no."""
         if self._read_losses() is None:
             return False
         begun = self.clock()
-        self.good = self._snapshot()
+        if self.watchdog.uneasy and self.watching:
+            self.saved = begun  # what may be collapsing must not become what one goes back to
+            return True
+        self.older, self.good = self.good, self._snapshot()
         self.checkpoints.save(self.good.step, self.good.files)
         self.saved = self.clock()
         self.save_every = max(self.recipe.checkpoint_seconds, (self.saved - begun) / STALL)
@@ -250,7 +263,6 @@ class _Run:
     def _resume(self, found: Checkpoint, saved: dict[str, Any]) -> None:
         self._restore(found)
         self.before = saved["elapsed"]
-        self.tries = saved["tries"]
         self.curve, self.events = saved["curve"], saved["events"]
 
     def _restore(self, found: Checkpoint) -> None:
@@ -282,7 +294,7 @@ class _Run:
         means = np.mean([np.asarray(loss) for loss in self.pending], axis=0)
         self.pending.clear()
         if not np.all(np.isfinite(means)):
-            self._go_back()
+            self._go_back("the losses were no longer finite", self.good)
             return None
         losses = {name: round(float(mean), 4) for name, mean in zip(LOSSES, means, strict=True)}
         self.losses = losses
@@ -290,27 +302,64 @@ class _Run:
             self.curve.append({"images": self.images_seen, **losses})
         return losses
 
-    def _go_back(self) -> None:
-        """Restore the last good state with half the learning rate and other draws, once."""
-        if self.tries >= TRIES:
-            raise TrainingDivergedError(
-                f"The losses stopped being finite again at step {self.step}, after going back "
-                "with half the learning rate. Try another seed, or a lower learning rate.",
-                step=self.step,
-            )
-        self.tries += 1
-        self.events.append({"step": self.step, "went_back_to": self.good.step, "rate_times": 0.5})
-        self._restore(self.good)
-        self.reported_images = self.images_seen
+    def _recover(self, cause: str) -> None:
+        """Go back after a collapse, or, at the end of the ladder, say so and go on."""
+        if self.tries < len(LADDER):
+            suspect = self.clock() - self.saved < SUSPECT
+            self._go_back(cause, self.older if suspect else self.good)
+            return
+        self.watching = False
+        self.events.append({"step": self.step, "cause": cause, "changed": "nothing: ladder ended"})
 
-    def _sheet(self) -> NDArray[np.uint8]:
+    def _go_back(self, cause: str, target: Checkpoint) -> None:
+        """Restore a good state, with one thing changed and other draws.
+
+        Raises:
+            TrainingDivergedError: the ladder has ended.
+        """
+        if self.tries >= len(LADDER):
+            raise TrainingDivergedError(
+                f"At step {self.step} {cause}, after going back {self.tries} times. Try another "
+                "seed, a lower learning rate, or more garments.",
+                step=self.step,
+                events=self.events,
+            )
+        self.events.append(
+            {
+                "step": self.step,
+                "cause": cause,
+                "went_back_to": target.step,
+                "changed": LADDER[self.tries].words,
+            }
+        )
+        self.tries += 1
+        self.trainer = Trainer(self.hyper, self.dataset, seed=self.recipe.seed, device=self.device)
+        self._restore(target)
+        self.pending.clear()
+        self.watchdog.forget()
+        self.reported_images = self.images_seen
+        # Whoever resumes must start from here, and not from what was saved in between.
+        self.good = self.older = self._snapshot()
+        self.checkpoints.save(self.good.step, self.good.files)
+        self.saved = self.clock()
+
+    def _samples(self) -> NDArray[np.uint8]:
+        """Return the sample sheet's images, [values of the first attribute, latents, h, w, c]."""
         values = next(iter(self.dataset.vocabulary.values()), ())
         rows: Sequence[int] = range(min(len(values), GRID_ROWS)) or [-1]
         labels = np.full((len(rows) * GRID_COLUMNS, len(self.dataset.vocabulary)), -1, np.int32)
         labels[:, :1] = np.repeat(rows, GRID_COLUMNS)[:, np.newaxis]
         labels = self.combinations.fill(labels, list(range(GRID_COLUMNS)) * len(rows))
         fixed = np.tile(latents.draw(range(GRID_COLUMNS), self.hyper.latent), (len(rows), 1))
-        return grid.assemble(grid.to_bytes(self.trainer.sample(fixed, labels)), GRID_COLUMNS)
+        made = grid.to_bytes(self.trainer.sample(fixed, labels))
+        return made.reshape(len(rows), GRID_COLUMNS, *made.shape[1:])
+
+    def _sheet(self) -> NDArray[np.uint8]:
+        return self._assembled(self._samples())
+
+    @staticmethod
+    def _assembled(samples: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return grid.assemble(samples.reshape(-1, *samples.shape[2:]), GRID_COLUMNS)
 
 
 def learning_rate(hyper: Hyperparameters, fraction: float, *, step: int) -> float:

@@ -14,6 +14,7 @@ from worker.gan.progress import Progress, TrainingInterrupted
 from worker.gan.recipe import Hyperparameters, Recipe
 from worker.gan.release import TrainedRelease
 from worker.gan.train import _Run, kept_share, learning_rate, train
+from worker.gan.watchdog import LADDER, LOST_REPORTS, QUIET_IMAGES
 
 Trained = tuple[TrainedRelease, list[Progress], Path]
 
@@ -166,7 +167,7 @@ def test_a_checkpoint_with_half_its_arrays_is_refused(
         )  # fmt: skip
 
 
-def test_broken_numbers_send_the_training_back_once_and_then_end_it(
+def test_broken_numbers_send_the_training_back_down_the_ladder_and_then_end_it(
     garments: MakeGarments, tiny: Hyperparameters
 ) -> None:
     store = MemoryCheckpoints()
@@ -188,11 +189,79 @@ def test_broken_numbers_send_the_training_back_once_and_then_end_it(
     run.advance()
     assert run.save()
     assert json.loads(store.newest().files["state.json"])["tries"] == 1  # type: ignore[union-attr]  # saved above
-    assert run.release().card["events"] == [{"step": 2, "went_back_to": 1, "rate_times": 0.5}]
+    assert run.release().card["events"] == [
+        {
+            "step": 2,
+            "cause": "the losses were no longer finite",
+            "went_back_to": 1,
+            "changed": "half the learning rate",
+        }
+    ]
+    for _ in LADDER[1:]:
+        poison()
+        run.advance()
+        assert not run.save()
     poison()
     run.advance()
-    with pytest.raises(TrainingDivergedError, match="again at step 3"):
+    with pytest.raises(TrainingDivergedError, match="after going back 5 times"):
         run.save()
+
+
+def test_a_collapse_sends_the_training_back_to_before_it_and_is_told_on_the_card(
+    garments: MakeGarments, tiny: Hyperparameters
+) -> None:
+    store = MemoryCheckpoints()
+    run = _Run(Recipe(images=800, hyper=tiny), garments(), store, Watch(0.1))
+    for _ in range(3):
+        run.advance()
+        assert run.save()
+    run.advance()
+    collapse(run)
+    run.report(ignore)
+    assert (run.step, run.tries) == (2, 1)  # not to step 3, which was saved just before
+    assert run.hyper.learning_rate == tiny.learning_rate / 2
+    found = store.newest()
+    assert found is not None
+    assert found.step == 2
+    again = _Run(Recipe(images=800, hyper=tiny), garments(), store, Watch(0.1))
+    assert (again.step, again.tries, again.hyper) == (2, 1, run.hyper)
+    assert "told nearly all" in again.release().card["events"][0]["cause"]
+
+
+def test_what_may_be_collapsing_is_not_kept(garments: MakeGarments, tiny: Hyperparameters) -> None:
+    store = MemoryCheckpoints()
+    run = _Run(Recipe(images=800, hyper=tiny), garments(), store, Watch(0.1))
+    run.advance()
+    assert run.save()
+    run.watchdog.see_losses(9.0, 10**6)
+    run.advance()
+    assert run.save()
+    found = store.newest()
+    assert found is not None
+    assert found.step == 1
+
+
+def test_at_the_end_of_the_ladder_the_training_goes_on_and_says_so(
+    garments: MakeGarments, tiny: Hyperparameters
+) -> None:
+    run = _Run(Recipe(images=800, hyper=tiny), garments(), MemoryCheckpoints(), Watch(0.1))
+    for _ in range(len(LADDER) + 3):
+        run.advance()
+        collapse(run)
+        run.report(ignore)
+    assert run.tries == len(LADDER)
+    assert run.release().card["events"][-1]["changed"] == "nothing: ladder ended"
+    assert len(run.events) == len(LADDER) + 1
+
+
+def collapse(run: _Run) -> None:
+    """Let the watchdog see what it sees of a collapse."""
+    for _ in range(LOST_REPORTS):
+        run.watchdog.see_losses(9.0, 10**6)
+    # The next report's own loss must not end the row of bad ones.
+    run.losses = {"generator": 9.0}
+    run.images_seen = max(run.images_seen, QUIET_IMAGES)
+    run.pending.clear()
 
 
 def test_the_learning_rate_holds_and_then_falls(tiny: Hyperparameters) -> None:

@@ -1,0 +1,98 @@
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.gan.data import Dataset
+from worker.gan.recipe import Hyperparameters
+from worker.gan.watchdog import (
+    LADDER,
+    LOST_REPORTS,
+    POOR_SHEETS,
+    QUIET_IMAGES,
+    Watchdog,
+    remedied,
+    spread,
+)
+
+LATE = 10 * QUIET_IMAGES
+
+
+def samples(garments: Dataset, *, alike: bool) -> NDArray[np.uint8]:
+    """Eight garments of each shape, or one of each eight times."""
+    shape = garments.labels["shape"]
+    rows = [garments.images[np.flatnonzero(shape == value)[:8]] for value in (0, 1)]
+    return np.stack([np.repeat(row[:1], 8, axis=0) if alike else row for row in rows])
+
+
+def test_a_margin_that_stays_wide_is_a_collapse(garments: Callable[..., Dataset]) -> None:
+    dog = Watchdog(garments())
+    for _ in range(LOST_REPORTS - 1):
+        dog.see_losses(4.5, LATE)
+        assert dog.verdict() is None
+        assert dog.uneasy
+    dog.see_losses(4.5, LATE)
+    assert "told nearly all" in str(dog.verdict())
+    dog.forget()
+    assert not dog.uneasy
+
+
+def test_one_good_report_ends_the_row(garments: Callable[..., Dataset]) -> None:
+    dog = Watchdog(garments())
+    for loss in [4.5] * (LOST_REPORTS - 1) + [1.5] + [4.5] * (LOST_REPORTS - 1):
+        dog.see_losses(loss, LATE)
+    assert dog.verdict() is None
+
+
+def test_the_first_images_prove_nothing(garments: Callable[..., Dataset]) -> None:
+    dog = Watchdog(garments())
+    for _ in range(3 * LOST_REPORTS):
+        dog.see_losses(8.0, QUIET_IMAGES - 1)
+        dog.see_samples(samples(garments(), alike=True), QUIET_IMAGES - 1)
+    assert not dog.uneasy
+
+
+def test_samples_that_are_all_alike_are_a_collapse(garments: Callable[..., Dataset]) -> None:
+    dog = Watchdog(garments())
+    for _ in range(POOR_SHEETS):
+        assert dog.verdict() is None
+        dog.see_samples(samples(garments(), alike=True), LATE)
+    assert "nearly all alike" in str(dog.verdict())
+
+
+def test_samples_as_varied_as_the_catalog_are_not(garments: Callable[..., Dataset]) -> None:
+    dog = Watchdog(garments())
+    for _ in range(POOR_SHEETS):
+        dog.see_samples(samples(garments(), alike=False), LATE)
+    assert not dog.uneasy
+
+
+def test_an_even_catalog_is_not_asked_for_a_spread_that_it_has_not() -> None:
+    even = Dataset(
+        np.full((40, 16, 16, 1), 90, np.uint8),
+        {"shape": np.zeros(40, np.int32)},
+        {"shape": ("flat", "other")},
+        "even",
+    )
+    dog = Watchdog(even)
+    for _ in range(POOR_SHEETS):
+        dog.see_samples(np.full((1, 8, 16, 16, 1), 90, np.uint8), LATE)
+    assert not dog.uneasy
+
+
+def test_spread_is_in_grey_levels() -> None:
+    rows = np.zeros((1, 2, 4, 4, 1), np.uint8)
+    rows[0, 1] = 100
+    assert spread(rows) == 50.0
+
+
+def test_the_ladder_changes_one_thing_a_rung_and_only_gently_at_first(
+    tiny: Hyperparameters,
+) -> None:
+    first, second = remedied(tiny, 1), remedied(tiny, 2)
+    assert (first.learning_rate, first.gamma) == (tiny.learning_rate / 2, tiny.gamma)
+    assert (second.learning_rate, second.gamma) == (first.learning_rate, 2 * tiny.gamma)
+    last = remedied(tiny, len(LADDER))
+    assert last.learning_rate == tiny.learning_rate / 64
+    assert last.shift > tiny.shift
+    assert last.generator_widths == tiny.generator_widths
