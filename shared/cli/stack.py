@@ -50,8 +50,9 @@ def up(port: int | None, host: str | None, generate: int, *, as_json: bool) -> i
 
 
 @click.command()
+@click.option("--revision", metavar="MESSAGE", help="Then write a migration from the tables.")
 @json_option
-def migrate(*, as_json: bool) -> None:
+def migrate(revision: str | None, *, as_json: bool) -> None:
     """Bring the database's tables up to date; of several that start at once, one does it."""
     from shared.records import Records
     from shared.records import migrate as migrations
@@ -60,8 +61,11 @@ def migrate(*, as_json: bool) -> None:
         before = migrations.current(records)
         migrations.upgrade(records)
         after = migrations.current(records)
+        written = None if revision is None else migrations.create_revision(records, revision)
     if as_json:
-        print_json({"before": before, "after": after})
+        print_json({"before": before, "after": after, "written": written and str(written)})
+    elif written is not None:
+        click.echo(f"Read what was written: {written}")
     elif before == after:
         click.echo(f"The tables are up to date ({after}).")
     else:

@@ -116,26 +116,6 @@ def choose_catalog(
     )
 
 
-def catalog_for_trends(*, dated: int, enough: int, work: Path, end: date) -> DemoCatalog | None:
-    """Return a second catalog for the trend report, or None when the chosen one has dates enough.
-
-    Dates are never invented: a catalog such as Fashion-MNIST, which has none, gets no report of its
-    own. The demonstration then shows the report of a second, drawn catalog, and says so.
-
-    Args:
-        dated: how many garments of the chosen catalog have dates.
-        enough: how many a report needs.
-        work: where the drawn catalog is written.
-        end: the last of its dates.
-    """
-    if dated >= enough:
-        return None
-    why = f"{dated or 'none'} of the garments have dates, and a trend report needs {enough}"
-    drawn_one = draw_catalog(work, end=end, why=why)
-    words = f"The trend report is made from a second catalog: {why}. {_DRAWN_WORDS}"
-    return DemoCatalog(drawn_one.path, DemoKind.DRAWN, words)
-
-
 _DRAWN_WORDS: Final = (
     f"It is drawn in code: {drawn.DEFAULT_COUNT:,} garments, dated over three years whose trends "
     "are written down in shared/demo/drawn.py."

@@ -44,15 +44,16 @@ def enqueue(
         IdempotencyMismatchError: the key came with another request before.
     """
     body = spec.model_dump(mode="json")
-    mark = fingerprint or fingerprint_of(body)
-    if idempotency_key is not None:
-        promised = find_promised(tx, site_id, idempotency_key, mark)
-        if promised is not None:
-            return promised
     job = _new_job(tx, site_id, spec, body, period)
+    if idempotency_key is None:
+        jobs.insert(tx, job)
+        return job
+    mark = fingerprint or fingerprint_of(body)
+    promised = find_promised(tx, site_id, idempotency_key, mark)
+    if promised is not None:
+        return promised
     jobs.insert(tx, job)
-    if idempotency_key is not None:
-        jobs.promise(tx, site_id, idempotency_key, fingerprint=mark, job_id=job.id)
+    jobs.promise(tx, site_id, idempotency_key, fingerprint=mark, job_id=job.id)
     return job
 
 

@@ -7,7 +7,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, text
 
 from shared.records.engine import Records
@@ -67,10 +67,14 @@ def differences(records: Records) -> list[object]:
         return list(compare_metadata(context, Base.metadata))
 
 
-def create_revision(records: Records, message: str) -> None:
-    """Write a migration from the difference between the database and the tables."""
+def create_revision(records: Records, message: str) -> Path:
+    """Write a migration from the difference between the database and the tables; return it."""
     with records.engine.connect() as connection:
-        command.revision(_config(connection), message, autogenerate=True)
+        written = command.revision(_config(connection), message, autogenerate=True)
+    if not isinstance(written, Script):
+        message = f"Alembic wrote {written!r} where one migration was expected"
+        raise TypeError(message)
+    return Path(written.path)
 
 
 def _config(connection: Connection) -> Config:

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from click import Context
 
 from shared.settings import PREFIX, Settings
 
@@ -44,6 +45,18 @@ def test_every_make_target_that_a_page_names_exists() -> None:
         target for page in PAGES for target in re.findall(r"`make ([a-z][a-z-]*)", page.read_text())
     }
     assert named - targets == set()
+
+
+def test_every_option_of_toile_that_the_makefile_uses_exists() -> None:
+    from shared.cli import toile
+
+    used = re.findall(r"\$\(BIN\)/toile (\w+)([^\n]*)", (ROOT / "Makefile").read_text())
+    assert used
+    for name, rest in used:
+        command = toile.get_command(Context(toile), name)
+        assert command is not None
+        known = {option for each in command.params for option in each.opts}
+        assert set(re.findall(r"(--[a-z-]+)", rest)) <= known, name
 
 
 def test_every_word_of_the_glossary_is_used_in_the_code() -> None:

@@ -131,12 +131,3 @@ def test_a_download_that_fails_says_why(tmp_path: Path) -> None:
 def test_a_cache_that_cannot_be_written_is_no_crash(tmp_path: Path) -> None:
     (tmp_path / "keras").write_text("a file where the folder should be")
     assert choose(tmp_path, write_whole).kind is DemoKind.DRAWN
-
-
-def test_dates_are_never_invented_a_second_catalog_carries_the_report(tmp_path: Path) -> None:
-    second = sources.catalog_for_trends(dated=0, enough=200, work=tmp_path, end=END)
-    assert second is not None
-    assert second.kind is DemoKind.DRAWN
-    assert "none of the garments have dates" in second.words
-    assert "second catalog" in second.words
-    assert sources.catalog_for_trends(dated=200, enough=200, work=tmp_path, end=END) is None

@@ -1,3 +1,9 @@
+import shutil
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
 from shared.records import Records, migrate
 from shared.settings import Settings
 from tests.fixtures.rows import a_site
@@ -25,3 +31,17 @@ def test_the_migrations_go_both_ways(settings: Settings) -> None:
     migrate.upgrade(opened)
     assert migrate.current(opened) == migrate.newest()
     opened.close()
+
+
+def test_a_new_migration_is_written_from_what_the_tables_lack(
+    records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "migrations"
+    shutil.copytree(Path(migrate.__file__).with_name("migrations"), copy)
+    monkeypatch.setattr(migrate, "_FOLDER", copy)  # the real folder must not be written to
+    with records.engine.begin() as connection:
+        connection.execute(text("DROP TABLE designs"))
+    written = migrate.create_revision(records, "designs again")
+    assert written.parent == copy / "versions"
+    assert "op.create_table" in written.read_text()
+    assert migrate.newest() in written.read_text()
