@@ -66,8 +66,10 @@ def summarise(asked: Sequence[Run], catalog: Catalog, out: Path) -> str:
     if not finished:
         return "Nothing is finished yet."
     name = f"quality-{catalog.name}-{finished[0].minutes:g}min"
-    found = {preset: _results(finished, preset, catalog, out) for preset in _presets(finished)}
-    table = {preset: tabulate(of_preset) for preset, of_preset in found.items()}
+    found: dict[str, list[dict[str, Any]]] = {
+        preset: _results(finished, preset, catalog, out) for preset in _presets(finished)
+    }
+    table: dict[str, Any] = {preset: tabulate(of_preset) for preset, of_preset in found.items()}
     results.write(out / f"{name}.json", {"table": table, "runs": found})
     for family in PLOTTED:
         for key in sorted({key for told in table.values() for key in told if _is(key, family)}):

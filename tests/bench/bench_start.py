@@ -15,6 +15,9 @@ import click
 
 from shared.errors import InvalidInputError
 from tests.bench import catalogs, child, engine, machine, numbers, results
+from worker.gan.recipe import Recipe
+
+PARTS = ("restart", "memory", "exact")
 
 
 @click.command()
@@ -28,9 +31,11 @@ from tests.bench import catalogs, child, engine, machine, numbers, results
 @click.option("--minutes", default=2.0, show_default=True, help="Trained while memory is watched.")
 @click.option("--steps", default=300, show_default=True, help="Of the bit-exact resume.")
 @click.option("--checkpoint-seconds", default=3.0, show_default=True)
+@click.option("--parts", multiple=True, type=click.Choice(PARTS), default=PARTS,
+              show_default=True)  # fmt: skip
 def main(  # noqa: PLR0913 - one parameter an option is click's way
     *, out: Path, root: Path, data: catalogs.Name, preset: str, repeats: int, minutes: float,
-    steps: int, checkpoint_seconds: float,
+    steps: int, checkpoint_seconds: float, parts: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Start, kill and resume trainings in processes of their own."""
     told = {
@@ -39,25 +44,29 @@ def main(  # noqa: PLR0913 - one parameter an option is click's way
     }  # fmt: skip
     work = out / "start"
     shutil.rmtree(work, ignore_errors=True)
-    starts = [restart(work / str(number), told) for number in range(repeats)]
-    result = {
-        "data": data,
-        "preset": preset,
-        "cold": {
-            name: numbers.summary([one["cold"][name] for one in starts])
-            for name in ("imports", "reading", "setting_up", "first_step")
-        },
-        "resume_after_kill": numbers.summary([one["resumed"] for one in starts]),
-        "memory": memory(work / "memory", told, minutes),
-        "bit_exact": bit_exact(work / "exact", told, steps),
-        "machine": machine.facts(),
-    }
+    result: dict[str, Any] = {"data": data, "preset": preset}
+    if "restart" in parts:
+        result |= starts([restart(work / str(number), told) for number in range(repeats)])
+    if "memory" in parts:
+        result["memory"] = memory(work / "memory", told, minutes)
+    if "exact" in parts:
+        result["bit_exact"] = bit_exact(work / "exact", told, steps)
+    result["machine"] = machine.facts()
     results.write(out / f"start-{data}-{preset}.json", result)
     click.echo(json.dumps(numbers.plain(result), indent=1))
 
 
+def starts(repeated: list[dict[str, Any]]) -> dict[str, Any]:
+    """Summarise what `restart` told each time, in seconds."""
+    names = ("imports", "reading", "setting_up", "first_step")
+    return {
+        "cold": {name: numbers.summary([one["cold"][name] for one in repeated]) for name in names},
+        "resume_after_kill": numbers.summary([one["resumed"] for one in repeated]),
+    }
+
+
 def restart(folder: Path, told: dict[str, Any]) -> dict[str, Any]:
-    """Start cold; kill without warning after a checkpoint and a few steps more; start again."""
+    """Start cold; kill without warning once a checkpoint is there; start again."""
     ask = folder / "ask.json"
     child.ask(ask, **told, folder=str(folder), budget={"minutes": 60.0})
     begun = time.monotonic()
@@ -98,7 +107,7 @@ def bit_exact(folder: Path, told: dict[str, Any], steps: int) -> dict[str, Any]:
     are the same.
     """
     batch = engine.settled(
-        engine.Recipe(preset=told["preset"], images=1),
+        Recipe(preset=told["preset"], images=1),
         catalogs.read(told["data"], root=Path(told["root"])).train,
     ).batch
     budget = {"images": steps * batch}

@@ -96,7 +96,7 @@ def case(catalog: catalogs.Catalog, preset: Preset, effort: Effort) -> dict[str,
     }
 
 
-def one_round(  # noqa: PLR0913, PLR0917 - what a round measures
+def one_round(
     catalog: catalogs.Catalog, preset: Preset, bare: engine.BareStep, effort: Effort,
     folder: Path, asked: Path | None,
 ) -> dict[str, Any]:  # fmt: skip
@@ -121,10 +121,8 @@ def ask(
     """Write what a peer needs: the catalog, the settings and, for one check, our weights."""
     train = catalog.train
     np.savez(folder / "data.npz", images=train.images, labels=train.label_matrix())
-    probed = preset == "residual"  # the tutorial's padding differs between the frameworks
-    if probed:
-        weights: dict[str, Any] = engine.BareStep(Recipe(preset=preset, images=1), train).probe()
-        np.savez(folder / "probe.npz", **weights)
+    weights: dict[str, Any] = engine.BareStep(Recipe(preset=preset, images=1), train).probe()
+    np.savez(folder / "probe.npz", **weights)
     content = {
         "preset": preset,
         "hyper": engine.settings(bare.hyper),
@@ -132,7 +130,7 @@ def ask(
         "threads": effort.threads,
         "seconds": effort.seconds,
         "data": str(folder / "data.npz"),
-        "probe": str(folder / "probe.npz") if probed else None,
+        "probe": str(folder / "probe.npz"),
     }
     results.write(folder / "ask.json", content)
     return folder / "ask.json"
@@ -157,7 +155,7 @@ def peer(python: Path, asked: Path, parameters: dict[str, int]) -> dict[str, Any
             f"The peer has {told['parameters']} parameters and ours {parameters}; a ratio of two "
             "different networks says nothing. Bring tests/bench/peers up to worker/gan/networks."
         )
-    apart = max((told["difference"] or {"none": 0.0}).values())
+    apart = max(told["difference"].values())
     if apart > AGREEING:
         raise InvalidInputError(
             f"With the same weights the peer's outputs differ from ours by {apart:.2g}; expected "

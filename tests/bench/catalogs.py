@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from shared.errors import InvalidInputError
 from tests.bench.machine import ROOT
 from worker.gan import sources
 from worker.gan.data import Dataset
+from worker.pictures.colours import measure_colours
 
 Name = Literal["fashion-mnist", "product-shots", "clothing", "drawn"]
 
@@ -29,6 +30,8 @@ LEAST_OF_A_VALUE: Final = 20
 """Rarer categories stay in as garments whose category is unknown."""
 
 TEST_SHARE, LEAST_TESTED = 0.1, 200
+
+RGB: Final = 3
 
 SECOND_COLOUR: Final = 0.12
 """Share of a garment from which its next colour counts as its second."""
@@ -116,14 +119,13 @@ def _divided(
 ) -> Catalog:
     """Build one dataset, so that both parts share its vocabulary, then part it."""
     built = sources.build(images, columns)
-    colours = _colours(images) if images.shape[3] == 3 else None  # noqa: RUF100
+    coloured = images.shape[3] == RGB and "colours" in {field.name for field in fields(Dataset)}
+    colours = palettes(images) if coloured else None
     return Catalog(name, _part(built, ~tested, colours), _part(built, tested, colours))
 
 
-def _part(
-    built: Dataset, rows: NDArray[np.bool_], colours: NDArray[np.float32] | None
-) -> Dataset:
-    more = {} if colours is None else {"colours": colours[rows]}
+def _part(built: Dataset, rows: NDArray[np.bool_], colours: NDArray[np.float32] | None) -> Dataset:
+    more: dict[str, Any] = {} if colours is None else {"colours": colours[rows]}
     return Dataset(
         built.images[rows],
         {name: column[rows] for name, column in built.labels.items()},
@@ -133,15 +135,13 @@ def _part(
     )
 
 
-def _colours(images: NDArray[np.uint8]) -> NDArray[np.float32] | None:
-    """Measure CIELAB [n, 2, 3]: the main colour, and the second where there is one, else NaN."""
-    from worker.catalogs.colours import measure_colours
-
-    if "colours" not in {field.name for field in fields(Dataset)}:
-        return None
+def palettes(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Measure CIELAB [n, 2, 3] of RGB images: the main colour, and a second one or NaN."""
     colours = np.full((len(images), 2, 3), np.nan, np.float32)
-    for row, measured in zip(colours, measure_colours(images), strict=True):
-        main, *others = measured.palette
-        row[0] = main[:3]
-        row[1:] = [c[:3] for c in others if c[3] >= SECOND_COLOUR][:1] or np.nan
+    for row, found in zip(colours, measure_colours(images), strict=True):
+        main, *others = found.palette
+        row[0] = main.lightness, main.a, main.b
+        for second in others[:1]:
+            if second.weight >= SECOND_COLOUR:
+                row[1] = second.lightness, second.a, second.b
     return colours

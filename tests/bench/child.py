@@ -22,7 +22,7 @@ def say(event: str, **more: Any) -> None:
 
 
 def main() -> None:
-    """Train as told in a JSON file: data, root, preset, budget, seed, folder, checkpoint_seconds."""
+    """Train as told in a JSON file; `bench_start` says what stands in it."""
     told = json.loads(Path(sys.argv[1]).read_bytes())
     from tests.bench import catalogs, engine
     from worker.gan.recipe import Recipe

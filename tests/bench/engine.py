@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
@@ -74,9 +74,13 @@ def run(
     *,
     on_progress: Callable[[Progress], None] = ignore,
     should_stop: Callable[[], bool] = lambda: False,
-    **more: Any,
+    judge: Any = None,
 ) -> TrainedRelease:
-    """Train in a folder, going on from its checkpoints, and keep the release's files there."""
+    """Train in a folder, going on from its checkpoints, and keep the release's files there.
+
+    Without a judge the engine takes its own.
+    """
+    more = {} if judge is None else {"judge": judge}
     release = train(
         asked,
         dataset,
@@ -162,10 +166,9 @@ class BareStep:
 
     def parameters(self) -> dict[str, int]:
         """Count what is trained."""
-        parts = {"generator": self.trainer.generator, "discriminator": self.trainer.discriminator}
         return {
             name: sum(int(np.prod(variable.shape)) for variable in network.trainable_variables)
-            for name, network in parts.items()
+            for name, network in self._networks().items()
         }
 
     def multiplications(self) -> dict[str, int]:
@@ -189,16 +192,13 @@ class BareStep:
 
         The weights are moved off their start first: there, the residual branches give nothing.
         """
-        parts = {"generator": self.trainer.generator, "discriminator": self.trainer.discriminator}
         draw = np.random.default_rng(0)
         weights: dict[str, NDArray[Any]] = {}
-        for part, network in parts.items():
-            moved = [
-                (array + 0.05 * draw.standard_normal(array.shape)).astype(np.float32)
-                for array in network.get_weights()
-            ]
-            network.set_weights(moved)
-            weights |= {f"{part}/{i:03d}": array for i, array in enumerate(moved)}
+        for part, network in self._networks().items():
+            for place, variable in enumerate(network.trainable_variables):
+                moved = variable.numpy() + 0.05 * draw.standard_normal(variable.shape)
+                variable.assign(moved)
+                weights[f"{part}/{place:03d}"] = np.asarray(variable.numpy())
         latents, labels, images = self._inputs(PROBED)
         return {
             "latents": latents,
@@ -208,6 +208,9 @@ class BareStep:
             "judged": self.trainer.discriminator(images, labels, training=False).numpy(),
             **weights,
         }
+
+    def _networks(self) -> dict[str, Any]:
+        return {"generator": self.trainer.generator, "discriminator": self.trainer.discriminator}
 
     def _inputs(self, count: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         draw = np.random.default_rng(1)

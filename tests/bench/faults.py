@@ -15,7 +15,7 @@ from worker.gan.recipe import Recipe
 from worker.gan.trainer import Trainer
 
 FEW = MINIMUM_GARMENTS
-"""Garments left by the fault that takes the catalog away: with fewer the engine refuses to start."""
+"""Garments left by the fault that takes the catalog away; with fewer the engine refuses."""
 
 RATE_TIMES = 50.0
 
@@ -53,20 +53,15 @@ def few(dataset: Dataset, count: int = FEW) -> Dataset:
 
 
 def with_settings(asked: Recipe, dataset: Dataset, **changes: Any) -> Recipe:
-    """Return the recipe with the settings that it would get by itself, some of them changed.
-
-    A change is a value, or a function of the value that was there.
-    """
-    hyper = settled(asked, dataset)
-    made = {name: new(getattr(hyper, name)) if callable(new) else new for name, new in changes.items()}
-    return replace(asked, hyper=replace(hyper, **made))
+    """Return the recipe with the settings that it would get by itself, some of them changed."""
+    return replace(asked, hyper=replace(settled(asked, dataset), **changes))
 
 
 @contextmanager
 def struck(first: type[Trainer]) -> Iterator[None]:
     """Let the engine build this trainer in place of its own, until it goes back."""
-    whole = training.Trainer
     name = "Trainer"
+    whole = getattr(training, name)
     setattr(training, name, first)
     try:
         yield
@@ -117,22 +112,23 @@ def frozen(steps: int) -> AbstractContextManager[None]:
     return struck(broken(strike))
 
 
+def too_fast(asked: Recipe, dataset: Dataset) -> Recipe:
+    """Ask for the rate times 50."""
+    rate = settled(asked, dataset).learning_rate
+    return with_settings(asked, dataset, learning_rate=RATE_TIMES * rate)
+
+
+def unpenalised(asked: Recipe, dataset: Dataset) -> Recipe:
+    """Ask for a penalty of weight 0."""
+    return with_settings(asked, dataset, gamma=0.0)
+
+
 FAULTS = (
+    Fault("rate", "the learning rate times 50", recipe=too_fast),
+    Fault("no-penalty", "no penalty on the discriminator's slope", recipe=unpenalised),
     Fault(
-        "rate",
-        "the learning rate times 50",
-        recipe=lambda asked, whole: with_settings(
-            asked, whole, learning_rate=lambda rate: RATE_TIMES * rate
-        ),
+        "not-numbers", "one gradient that is no number, a third into the run", during=not_numbers
     ),
-    Fault(
-        "no-penalty",
-        "no penalty on the discriminator's slope",
-        recipe=lambda asked, whole: with_settings(asked, whole, gamma=0.0),
-    ),
-    Fault("not-numbers", "gradients that are no numbers, once, a third into the run",
-          during=not_numbers),  # fmt: skip
-    Fault("frozen", "a discriminator that learns no more, from a third of the run on",
-          during=frozen),  # fmt: skip
+    Fault("frozen", "a discriminator that learns no more from a third on", during=frozen),
     Fault("few", f"{FEW} garments and no more", dataset=few),
 )

@@ -83,9 +83,7 @@ def measure(run: Run, catalog: Catalog, judgement: Judgement, out: Path) -> None
     results.write(folder / "figures.json", {"figures": figures})
 
 
-def do(
-    run: Run, catalog: Catalog, judgement: Judgement | None, out: Path
-) -> dict[str, Any] | None:
+def do(run: Run, catalog: Catalog, judgement: Judgement | None, out: Path) -> dict[str, Any] | None:
     """Train, measure, and return the run's result as it stands."""
     train(run, catalog, judgement, out)
     if judgement is not None:

@@ -15,13 +15,11 @@ import torch
 from torch import nn
 
 from tests.bench.peers import dcgan_torch, residual_torch
+from tests.bench.peers.training_torch import Catalog, Training
 
 LAYOUTS = {"channels first": torch.contiguous_format, "channels last": torch.channels_last}
 
-TRAININGS: dict[str, Any] = {
-    "residual": residual_torch.Training,
-    "dcgan": dcgan_torch.Training,
-}
+NETWORKS: dict[str, Any] = {"residual": residual_torch, "dcgan": dcgan_torch}
 
 WARM_STEPS = 3
 
@@ -44,21 +42,20 @@ def main() -> None:
             "generator": parameters(training.generator),
             "discriminator": parameters(training.discriminator),
         },
-        "difference": difference(training, Path(ask["probe"])) if ask["probe"] else None,
+        "difference": difference(training, Path(ask["probe"])),
     }
     sys.stdout.write(json.dumps(answer) + "\n")
 
 
-def built(ask: dict[str, Any], layout: torch.memory_format) -> Any:
+def built(ask: dict[str, Any], layout: torch.memory_format) -> Training:
     """Make a training on the catalog that is named."""
     with np.load(ask["data"], allow_pickle=False) as arrays:
         images, labels = torch.from_numpy(arrays["images"]), torch.from_numpy(arrays["labels"])
     shape = residual_torch.Shape(images.shape[1], images.shape[3], ask["values"])
-    catalog = residual_torch.Catalog(images, labels.long(), layout)
-    training = TRAININGS[ask["preset"]](ask["hyper"], shape, catalog)
-    training.generator.to(memory_format=layout)
-    training.discriminator.to(memory_format=layout)
-    return training
+    made, hyper = NETWORKS[ask["preset"]], ask["hyper"]
+    networks = made.Generator(hyper, shape), made.Discriminator(hyper, shape)
+    average = made.Generator(hyper, shape)
+    return Training(hyper, (*networks, average), Catalog(images, labels.long(), layout))
 
 
 def speed(ask: dict[str, Any], layout: torch.memory_format) -> float:
@@ -78,7 +75,7 @@ def parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def difference(training: Any, probe: Path) -> dict[str, float]:
+def difference(training: Training, probe: Path) -> dict[str, float]:
     """Put our weights in, and return the largest difference between our outputs and the peer's.
 
     The probe holds `latents`, `labels`, `images` [n, h, w, c], our `painted` and `judged`, and
@@ -91,6 +88,8 @@ def difference(training: Any, probe: Path) -> dict[str, float]:
         put(getattr(training, part), given)
     latents, labels = torch.from_numpy(arrays["latents"]), torch.from_numpy(arrays["labels"])
     images = torch.from_numpy(arrays["images"]).permute(0, 3, 1, 2)
+    training.generator.eval()
+    training.discriminator.eval()
     with torch.no_grad():
         painted = training.generator(latents, labels.long()).permute(0, 2, 3, 1).numpy()
         judged = training.discriminator(images, labels.long()).numpy()

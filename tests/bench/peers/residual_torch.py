@@ -48,6 +48,22 @@ class Conditions(nn.Module):
         return [fn.embedding(labels[:, i] + 1, table) for i, table in enumerate(self.tables)]
 
 
+class Projection(nn.Module):
+    """The verdict of features, and of features with what is known of the labels."""
+
+    def __init__(self, shape: Shape, width: int) -> None:
+        super().__init__()
+        self.verdict = nn.Linear(width, 1)
+        self.conditions = Conditions(shape.values, width)
+
+    def forward(self, features: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        logit = self.verdict(features)[:, 0]
+        for i, row in enumerate(self.conditions(labels)):
+            known = (labels[:, i] >= 0).float()
+            logit = logit + known * features.shape[1] ** -0.5 * (features * row).sum(1)
+        return logit
+
+
 class Generator(nn.Module):
     def __init__(self, hyper: dict[str, Any], shape: Shape) -> None:
         super().__init__()
@@ -82,95 +98,18 @@ class Discriminator(nn.Module):
         self.widen = changes(widths)
         flat = widths[-1] * resolutions(shape.size)[-1 - len(widths)] ** 2
         self.features = nn.Linear(flat, hyper["features"])
-        self.verdict = nn.Linear(hyper["features"], 1)
-        self.conditions = Conditions(shape.values, hyper["features"])
+        self.verdict = Projection(shape, hyper["features"])
 
-    def forward(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def features_of(self, images: torch.Tensor) -> torch.Tensor:
         x = self.blocks[0](self.stem(space_to_depth(images)))
         for widen, blocks in zip(self.widen, self.blocks[1:], strict=True):
             x = fn.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
             x = blocks(widen(x))
         x = fn.leaky_relu(x, SLOPE).permute(0, 2, 3, 1).flatten(1)
-        features = self.features(x)
-        logit = self.verdict(features)[:, 0]
-        for i, row in enumerate(self.conditions(labels)):
-            known = (labels[:, i] >= 0).float()
-            logit = logit + known * features.shape[1] ** -0.5 * (features * row).sum(1)
-        return logit
+        return self.features(x)
 
-
-class Training:
-    """Both networks, the averaged generator, both optimisers, and the step over them."""
-
-    def __init__(self, hyper: dict[str, Any], shape: Shape, catalog: "Catalog") -> None:
-        self.hyper, self.catalog = hyper, catalog
-        self.generator, self.discriminator = Generator(hyper, shape), Discriminator(hyper, shape)
-        self.average = Generator(hyper, shape)
-        self.average.load_state_dict(self.generator.state_dict())
-        self.optimisers = [
-            torch.optim.Adam(network.parameters(), hyper["learning_rate"], (0.0, 0.99), 1e-8)
-            for network in (self.generator, self.discriminator)
-        ]
-
-    def step(self) -> None:
-        """As worker/gan/trainer: the discriminator first, then the generator against it."""
-        real, labels = self.catalog.batch(self.hyper["batch"])
-        labels = hide(labels, self.hyper)
-        latents = torch.randn(len(real), self.hyper["latent"])
-        generated = self.generator(latents, labels)
-        self._train_discriminator(real, generated.detach(), labels)
-        with torch.no_grad():
-            real_logits = self.discriminator(real, labels)
-        loss = fn.softplus(real_logits - self.discriminator(generated, labels)).mean()
-        descend(self.optimisers[0], self.generator, loss)
-        with torch.no_grad():
-            kept, new = list(self.average.parameters()), list(self.generator.parameters())
-            torch._foreach_lerp_(kept, new, 0.01)
-
-    def _train_discriminator(
-        self, real: torch.Tensor, generated: torch.Tensor, labels: torch.Tensor
-    ) -> None:
-        both = torch.cat([real, generated]).requires_grad_()
-        logits = self.discriminator(both, torch.cat([labels, labels]))
-        (slopes,) = torch.autograd.grad(logits.sum(), both, create_graph=True)
-        penalty = slopes.square().sum((1, 2, 3)).view(2, -1).mean(1).sum()
-        of_real, of_generated = logits.chunk(2)
-        loss = fn.softplus(of_generated - of_real).mean()
-        loss = loss + 0.5 * self.hyper["gamma"] * penalty
-        descend(self.optimisers[1], self.discriminator, loss)
-
-
-class Catalog:
-    """Images uint8 [n, h, w, c] and labels [n, attributes], in memory.
-
-    `layout` says how batches and weights lie in memory: which is faster depends on the widths.
-    """
-
-    def __init__(
-        self, images: torch.Tensor, labels: torch.Tensor, layout: torch.memory_format
-    ) -> None:
-        self.images, self.labels, self.layout = images, labels, layout
-
-    def batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Draw with replacement; images become [n, c, h, w] in [-1, 1]."""
-        rows = torch.randint(len(self.images), (count,))
-        images = self.images[rows].permute(0, 3, 1, 2).float() / 127.5 - 1.0
-        return images.contiguous(memory_format=self.layout), self.labels[rows]
-
-
-def hide(labels: torch.Tensor, hyper: dict[str, Any]) -> torch.Tensor:
-    others = [hyper["null_chance_others"]] * max(labels.shape[1] - 1, 0)
-    chances = torch.tensor([hyper["null_chance"], *others][: labels.shape[1]])
-    return labels.masked_fill(torch.rand(labels.shape) < chances, -1)
-
-
-def descend(optimiser: torch.optim.Optimizer, network: nn.Module, loss: torch.Tensor) -> None:
-    """Only this network's gradients are made: `backward` would make the other's as well."""
-    parameters = list(network.parameters())
-    gradients = torch.autograd.grad(loss, parameters)
-    for parameter, gradient in zip(parameters, gradients, strict=True):
-        parameter.grad = gradient
-    optimiser.step()
+    def forward(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return self.verdict(self.features_of(images), labels)
 
 
 def stage(width: int, blocks: int, gain: float) -> nn.Sequential:
