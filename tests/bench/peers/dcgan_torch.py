@@ -4,7 +4,6 @@ Generator: dense to 7x7x256 at 28 px, batch norm, leaky rectifier, then transpos
 Discriminator: 5x5 convolutions of stride 2 with dropout. Edges are padded as TensorFlow pads them.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -50,7 +49,7 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     def __init__(self, hyper: dict[str, Any], shape: Shape) -> None:
         super().__init__()
-        widths: Sequence[int] = hyper["discriminator_widths"]
+        widths: list[int] = hyper["discriminator_widths"]
         entering = [shape.channels, *widths[:-1]]
         self.fall = nn.ModuleList(
             nn.Conv2d(before, width, KERNEL, 2)
