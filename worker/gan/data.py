@@ -21,6 +21,8 @@ class Dataset:
         labels: attribute -> int32 [n], an index into its vocabulary, or -1 for unknown.
         vocabulary: attribute -> its values, in the same order of attributes.
         fingerprint: names this exact data; stands in checkpoints and on the card.
+        colours: float32 [n, 2, 3], CIELAB of the main and the second colour, NaN where unknown;
+            None where colours are no condition.
 
     Raises:
         InvalidInputError: an array has the wrong type, shape or values.
@@ -31,6 +33,7 @@ class Dataset:
     labels: Mapping[str, NDArray[np.int32]]
     vocabulary: Mapping[str, tuple[str, ...]]
     fingerprint: str
+    colours: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         _check_images(self.images)
