@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.catalogs.garments import KnownGarments
-from worker.catalogs.resize import resize_pixels, to_channels
+from worker.pictures.resize import resize_pixels, to_channels
 
 Pixels = NDArray[np.uint8]
 Hashes = NDArray[np.uint64]

@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from worker.pictures.colours import PaletteColour
+
 Pixels = NDArray[np.uint8]
 
 CATEGORY = "category"
@@ -76,17 +78,6 @@ class Master:
 
     size: int
     channels: int
-
-
-@dataclass(frozen=True, slots=True)
-class PaletteColour:
-    """A measured colour: CIELAB (D65), the part of the garment it covers, 0-1, and its family."""
-
-    lightness: float
-    a: float
-    b: float
-    weight: float
-    family: str
 
 
 @dataclass(frozen=True, slots=True)

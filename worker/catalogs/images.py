@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from worker.catalogs.limits import IngestLimits
-from worker.catalogs.resize import resize_pixels
+from worker.pictures.resize import resize_pixels
 
 Pixels = NDArray[np.uint8]
 

@@ -19,7 +19,6 @@ from typing import Final
 
 import numpy as np
 
-from worker.catalogs.colours import MeasuredColours, measure_colours
 from worker.catalogs.duplicates import SeenGarments, as_signed, perceptual_hashes
 from worker.catalogs.garments import (
     COLOUR,
@@ -46,8 +45,9 @@ from worker.catalogs.images import (
     pillow_quiet,
 )
 from worker.catalogs.limits import DEFAULT_LIMITS, IngestLimits
-from worker.catalogs.resize import to_channels
 from worker.catalogs.shards import shard_length
+from worker.pictures.colours import MeasuredColours, measure_colours
+from worker.pictures.resize import to_channels
 
 _THREADS: Final = 2  # Pillow decodes without holding Python's lock
 _AHEAD: Final = 32  # pictures decoded ahead

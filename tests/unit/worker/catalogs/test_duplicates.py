@@ -17,7 +17,7 @@ from worker.catalogs.duplicates import (
     perceptual_hashes,
 )
 from worker.catalogs.garments import KnownGarments
-from worker.catalogs.resize import resize_pixels
+from worker.pictures.resize import resize_pixels
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 

@@ -7,7 +7,12 @@ import pytest
 
 from shared.colour import FAMILIES, FAMILY_NAMES, hex_to_lab, srgb_to_lab
 from shared.demo import drawn, shapes
-from worker.catalogs.colours import garment_mask, measure_colours
+from worker.pictures.colours import (
+    PaletteColour,
+    garment_mask,
+    main_and_second,
+    measure_colours,
+)
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
@@ -85,3 +90,15 @@ def test_the_measured_family_of_drawn_plain_garments_is_the_colour_they_were_dra
     measured = measure_colours(pixels)
     right = [m.family == g.colour for m, g in zip(measured, garments, strict=True)]
     assert np.mean(right) > 0.93
+
+
+def test_a_second_colour_is_one_that_covers_enough() -> None:
+    main = PaletteColour(50, 10, 10, 0.6, "red")
+    trim = PaletteColour(20, 0, 0, 0.3, "black")
+    button = PaletteColour(90, 0, 0, 0.1, "white")
+    both = main_and_second([(main, button, trim), (main, button), ()])
+    assert both.shape == (3, 2, 3)
+    assert both[0].tolist() == [[50, 10, 10], [20, 0, 0]]
+    assert both[1, 0].tolist() == [50, 10, 10]
+    assert np.isnan(both[1, 1]).all()
+    assert np.isnan(both[2]).all()

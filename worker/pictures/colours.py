@@ -10,6 +10,7 @@ Many pictures are measured at once. Nothing is random: a picture always gets the
 5. Colours that look alike are merged, and small ones dropped.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.colour import FAMILY_NAMES, families_of, srgb_to_lab
-from worker.catalogs.garments import PaletteColour
-from worker.catalogs.resize import resize_pixels
+from worker.pictures.resize import resize_pixels
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -37,10 +37,25 @@ _SOLID: Final = 0.25  # the part of a garment that must be left when its rim is 
 _MIDDLE: Final = 0.25  # of the side: the deviation of the weight towards the middle
 _ALIKE: Final = 9.0  # CIE76 below which two colours of one palette are one
 _LEAST_WEIGHT: Final = 0.04
+SECOND_WEIGHT: Final = 0.12
+"""Part of a garment from which another colour is its second one, and not a button or a shadow."""
+
+_NONE: Final = (float("nan"),) * 3
 _BLOCK: Final = 64  # pictures at once: their floats stay in the processor's cache
 # Folds, shine and shadow make grey of any cloth, and pale cloth of white ground: it takes more of
 # them than of another colour to name a garment.
 _VOTES: Final = np.array([{"grey": 0.55, "white": 0.75}.get(name, 1.0) for name in FAMILY_NAMES])
+
+
+@dataclass(frozen=True, slots=True)
+class PaletteColour:
+    """A measured colour: CIELAB (D65), the part of the garment it covers, 0-1, and its family."""
+
+    lightness: float
+    a: float
+    b: float
+    weight: float
+    family: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +75,25 @@ def measure_colours(pixels: Pixels) -> list[MeasuredColours]:
     for start in range(0, len(pixels), _BLOCK):
         measured += _measure_block(pixels[start : start + _BLOCK])
     return measured
+
+
+def main_and_second(palettes: Iterable[Sequence[PaletteColour]]) -> Floats:
+    """Return each garment's main colour and, where one covers enough of it, a second.
+
+    Args:
+        palettes: as measured, main colour first.
+
+    Returns:
+        CIELAB float32 ``[n, 2, 3]``; NaN where there is none.
+    """
+    rows = [_first_two(palette) for palette in palettes]
+    return np.array(rows, np.float32).reshape(len(rows), 2, 3)
+
+
+def _first_two(palette: Sequence[PaletteColour]) -> list[tuple[float, float, float]]:
+    others = sorted((c for c in palette[1:] if c.weight >= SECOND_WEIGHT), key=lambda c: -c.weight)
+    found = [(colour.lightness, colour.a, colour.b) for colour in (*palette[:1], *others[:1])]
+    return [*found, _NONE, _NONE][:2]
 
 
 def garment_mask(labs: Floats) -> Mask:
