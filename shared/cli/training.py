@@ -68,6 +68,8 @@ def train(client: Client, *, wait: bool, as_json: bool, grid: Path | None, **opt
             f"{result['model']} has release {result['release_number']}: {result['release_id']}"
         )
         click.echo(f"Its sample grid: {grid or result['grid_url']}")
+        if "card_url" in result:
+            click.echo(f"Its card: {result['card_url']}")
 
 
 def _request(options: dict[str, Any]) -> TrainingRequest:

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from shared.schemas.base import Schema
 
@@ -11,6 +11,8 @@ Side = Literal["first", "second"]
 
 class Figure(Schema):
     """One measured number with what it takes to read it."""
+
+    model_config = ConfigDict(allow_inf_nan=False)  # JSON has no word for them
 
     key: str = Field(
         examples=["fd_indomain[A@1a2b3c4d]"],

@@ -91,6 +91,7 @@ def render(card: Mapping[str, Any], *, grid: bytes) -> bytes:
         sheet=_sheet(grid, trained_on),
         attributes=[_attribute(*one) for one in _part(trained_on, "attributes").items()],
         data=_data(card, trained_on),
+        choices=card["choices"] if isinstance(card.get("choices"), list) else [],
         asked=_facts(_asked(card, recipe)),
         settings=_facts(_part(recipe, "hyper")),
         metric=_metric(card, figures, marks),

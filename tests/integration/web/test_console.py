@@ -165,7 +165,7 @@ def test_a_training_has_a_page_with_its_losses_metric_and_samples(
     assert f'href="{place}"' in visitor.get("/").text
     text = visitor.get(place).text
     for words in (
-        'http-equiv="refresh"', "autumn", "on summer, version 1", "50%", "0.651</b> discriminator",
+        'http-equiv="refresh"', "autumn", "on summer, version 1", "50%", "discriminator 0.651",
         "812</b> images a second", "fd_indomain[A@1a2b3c4d]", "<polyline", "<polygon",
         f"/v1/jobs/{job.id}/preview?v=1", "3 minutes",
     ):  # fmt: skip

@@ -20,6 +20,7 @@ def figure(key: str = FD, value: float = 20.0, **changes: Any) -> Figure:
 def test_the_figures_of_a_card_are_read_and_what_is_none_is_passed_over() -> None:
     good = {"key": FD, "value": 19.1, "a_later_field": 1}
     card = {"figures": [good, {"key": FD}, "nonsense", None]}
+    card["figures"].append({"key": FD, "value": float("nan")})
     assert figures_of(card) == [Figure(key=FD, value=19.1)]
     assert figures_of({}) == figures_of({"figures": 3}) == []
 
@@ -43,7 +44,7 @@ def test_neither_is_better_where_the_two_cannot_be_told_apart() -> None:
 
 
 def test_without_a_scale_neither_is_better() -> None:
-    plain = {"floor": None, "ceiling": None}
+    plain: dict[str, Any] = {"floor": None, "ceiling": None}
     (one,) = compare([figure(value=40, **plain)], [figure(value=20, **plain)])[0]
     assert (one.apart, one.better) == (True, None)
 

@@ -70,7 +70,7 @@ def test_in_a_grey_catalog_colour_can_only_be_a_label() -> None:
     assert (spec.attributes, spec.colours) == (("category", "colour"), False)
 
 
-KNOWN = {"category": ("dress", "shirt")}
+KNOWN: dict[str, Any] = {"category": ("dress", "shirt")}
 
 
 def test_a_training_that_goes_on_takes_the_releases_size_labels_and_colours() -> None:
