@@ -5,7 +5,6 @@ import json
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from typing import Any, Final
 
 import numpy as np
@@ -17,10 +16,14 @@ from shared.errors import ReleaseCorruptError
 from shared.records import Transaction, catalogs, models
 from shared.schemas.jobs import MetricPoint, Progress, TrainingSpec
 from worker.attempt import Attempt, Outcome, Publish
+from worker.gan.data import Dataset
 from worker.jobs.datasets import load_dataset
+from worker.jobs.extractors import KeptExtractors
 from worker.runtime import Runtime
 
 LOG: Final = logging.getLogger(__name__)
+
+_STEP_SHARE: Final = 0.05
 
 METRIC_POINTS: Final = 60
 """Readings of the metric that a poll shows: enough for a curve, small enough for each poll."""
@@ -42,11 +45,10 @@ def train(attempt: Attempt) -> Publish:
     attempt.report(Progress(fraction=0, message="loading the catalog"))
     dataset = load_dataset(attempt.runtime, spec)
     checkpoints = ArtifactCheckpoints(attempt.runtime.store, attempt.job.id, attempt.job.fence)
-    options: dict[str, Any] = {}
+    start = None
     if spec.from_release is not None:
-        options["start"] = start_files(
-            attempt.runtime, spec.from_release, site_id=attempt.job.site_id
-        )
+        start = start_files(attempt.runtime, spec.from_release, site_id=attempt.job.site_id)
+    judging = _judging(attempt, spec, dataset)
     try:
         trained = train_gan(
             recipe_of(spec),
@@ -54,32 +56,73 @@ def train(attempt: Attempt) -> Publish:
             checkpoints,
             on_progress=_Reporter(attempt),
             should_stop=attempt.should_stop,
-            **options,
+            start=start,
+            judge=judging,
         )
     except TrainingInterrupted:
         attempt.raise_if_stopped()
         raise
+    trained = _measured(attempt, spec, trained, dataset, judging)
     return _publication(attempt, spec, trained.files())
+
+
+def _judging(attempt: Attempt, spec: TrainingSpec, dataset: Dataset) -> Any:
+    """Return what judges the training, with the extractors that an earlier one left."""
+    from worker.gan.judging import Judging, steps_for
+
+    budget = spec.budget
+    steps = steps_for(dataset.n, minutes=budget.minutes, images=budget.images)
+    kept = KeptExtractors(attempt.runtime.store, spec, dataset, steps)
+    told = _Step(attempt, "learning to judge")
+    return Judging(kept.read(), steps=steps, keep=kept.write, on_progress=told)
+
+
+def _measured(
+    attempt: Attempt, spec: TrainingSpec, trained: Any, dataset: Dataset, judging: Any
+) -> Any:
+    """Return the release with its figures, and keep what measured it."""
+    from worker.gan.measuring import depth_for, with_figures
+
+    measured, files = with_figures(
+        trained, dataset, judging, heldout=spec.heldout, depth=depth_for(spec.budget.minutes),
+        on_progress=_Step(attempt, "measuring"),
+    )  # fmt: skip
+    KeptExtractors(attempt.runtime.store, spec, dataset, judging.steps).write(files)
+    return measured
+
+
+class _Step:
+    """Says what is done before or after the training itself, and stops when the job must."""
+
+    def __init__(self, attempt: Attempt, message: str) -> None:
+        self._attempt = attempt
+        self._message = message
+        self._told = -1.0
+
+    def __call__(self, share: float) -> None:
+        self._attempt.raise_if_stopped()
+        if share - self._told >= _STEP_SHARE or share >= 1:
+            self._told = share
+            message = f"{self._message}, {share:.0%}"
+            self._attempt.report(Progress(fraction=0.0 if share < 1 else None, message=message))
 
 
 def recipe_of(spec: TrainingSpec) -> Any:
     """Return the GAN engine's recipe for a spec."""
     from worker.gan.recipe import Recipe
 
-    asked: dict[str, Any] = {
-        "preset": spec.preset,
-        "width": spec.width,
-        "balance": spec.balance,
-        "minutes": spec.budget.minutes,
-        "images": spec.budget.images,
-        "early_stop": spec.early_stop,
-        "heldout": spec.heldout,
-        "seed": spec.seed,
-        "preview_seconds": spec.preview_seconds,
-        "checkpoint_seconds": spec.checkpoint_seconds,
-    }
-    known = {field.name for field in fields(Recipe)}
-    return Recipe(**{name: value for name, value in asked.items() if name in known})
+    return Recipe(
+        preset=spec.preset,
+        width=spec.width,
+        balance=spec.balance,
+        minutes=spec.budget.minutes,
+        images=spec.budget.images,
+        early_stop=spec.early_stop,
+        heldout=spec.heldout,
+        seed=spec.seed,
+        preview_seconds=spec.preview_seconds,
+        checkpoint_seconds=spec.checkpoint_seconds,
+    )
 
 
 def start_files(runtime: Runtime, release_id: str, *, site_id: str) -> dict[str, bytes]:
@@ -130,8 +173,8 @@ class _Reporter:
                 images_seen=progress.images_seen,
                 images_per_second=progress.images_per_second,
                 losses=dict(progress.losses),
-                metric=getattr(progress, "metric", None),
-                metrics=metric_points(getattr(progress, "metrics", ())),
+                metric=progress.metric,
+                metrics=metric_points(progress.metrics),
                 preview_url=self._url,
             )
         )
