@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +15,7 @@ from shared.clock import utc_now
 from shared.errors import ReleaseCorruptError
 from shared.records import Transaction, catalogs, models
 from shared.schemas.jobs import MetricPoint, Progress, TrainingSpec
+from shared.schemas.models import Release
 from worker.attempt import Attempt, Outcome, Publish
 from worker.gan.data import Dataset
 from worker.jobs.datasets import load_dataset
@@ -200,8 +201,28 @@ def _point(reading: Mapping[str, float]) -> MetricPoint:
     )
 
 
+def baselines_among(releases: Iterable[Release], *, preset: str) -> list[dict[str, Any]]:
+    """Return the figures of the newest release of each other preset, to stand beside a new one's.
+
+    Args:
+        releases: of the same catalog version, newest first.
+        preset: of the new release.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for release in releases:
+        theirs = str(release.card.get("recipe", {}).get("preset", ""))
+        figures = release.card.get("figures")
+        if theirs and theirs != preset and figures and theirs not in found:
+            found[theirs] = {"preset": theirs, "release": release.id, "figures": figures}
+    return list(found.values())
+
+
 def described(
-    files: Mapping[str, bytes], *, spec: TrainingSpec, origin: Mapping[str, str | int]
+    files: Mapping[str, bytes],
+    *,
+    spec: TrainingSpec,
+    origin: Mapping[str, str | int],
+    baselines: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, bytes]:
     """Return a release's files with the card that says where they come from, and its page.
 
@@ -209,12 +230,14 @@ def described(
         files: what the engine made.
         spec: what was asked.
         origin: where the release comes from, such as its model and catalog, by name.
+        baselines: figures of other presets on the same garments.
     """
     from worker.gan.card_page import render
 
     card = json.loads(files["card.json"])
     slots = json.loads(files["generator.json"]).get("slots", 0)
     card |= {"slots": slots, "origin": dict(origin), "spec": spec.model_dump(mode="json")}
+    card["baselines"] = list(baselines)
     return {
         **files,
         "card.json": json.dumps(card, indent=1).encode(),
@@ -236,10 +259,25 @@ def _origin(attempt: Attempt, spec: TrainingSpec, release_id: str) -> dict[str, 
     }
 
 
+def _baselines(
+    attempt: Attempt, spec: TrainingSpec, made: Mapping[str, bytes]
+) -> list[dict[str, Any]]:
+    with attempt.runtime.records.reading() as tx:
+        releases = models.releases_of_version(
+            tx, attempt.job.site_id, spec.catalog_id, spec.catalog_version
+        )
+    return baselines_among(releases, preset=json.loads(made["generator.json"])["preset"])
+
+
 def _publication(attempt: Attempt, spec: TrainingSpec, made: Mapping[str, bytes]) -> Publish:
     runtime, job = attempt.runtime, attempt.job
     release_id = ids.new_id(ids.RELEASE)
-    files = described(made, spec=spec, origin=_origin(attempt, spec, release_id))
+    files = described(
+        made,
+        spec=spec,
+        origin=_origin(attempt, spec, release_id),
+        baselines=_baselines(attempt, spec, made),
+    )
     hashes = {
         name: runtime.store.put(keys.release_file(release_id, name), data).sha256
         for name, data in files.items()
