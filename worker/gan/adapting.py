@@ -58,6 +58,11 @@ class AugmentChance:
         """Return what a resume needs."""
         return {"chance": self.chance, "looked": self.looked, "by_heart": self.by_heart}
 
+    def restore(self, kept: Mapping[str, float]) -> None:
+        """Put back what `as_dict` gave."""
+        self.chance, self.looked = kept["chance"], int(kept["looked"])
+        self.by_heart = kept["by_heart"]
+
     def follow(self, hyper: Hyperparameters) -> None:
         """Take the settings of a remedy: never less augmentation than they ask for."""
         if hyper.augment > self.hyper.augment:

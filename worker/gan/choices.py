@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from worker.gan.recipe import Hyperparameters, Recipe, resolutions
+from worker.gan.recipe import Hyperparameters, Recipe, Width, resolutions
 
 LARGE: Final = 64
 """From this side in px on, a step is so slow that updates, not images, are what a run lacks."""
@@ -137,7 +137,7 @@ PRESETS: Final[dict[str, Callable[[Situation, str], tuple[Hyperparameters, list[
 }
 
 
-def _width(recipe: Recipe, situation: Situation) -> tuple[str, str]:
+def _width(recipe: Recipe, situation: Situation) -> tuple[Width, str]:
     if recipe.width != "auto":
         return recipe.width, f"Width {recipe.width}: asked for."
     if situation.device == "gpu":

@@ -76,7 +76,8 @@ class Run:
         self.readings = Readings(self.recipe.early_stop)
         self.watchdog, self.watching = Watchdog(dataset), True
         self.tries, self.seed = (saved.tries, saved.seed) if saved else (0, self.recipe.seed)
-        self.step, self.images_seen = 0, 0
+        self.step = self.images_seen = self.reported_images = 0
+        self.reported = self.previewed = self.saved = self.measured = 0.0
         self.pending: list[Any] = []
         self.losses: dict[str, float] = {}
         self._begin(found, saved)
@@ -250,10 +251,9 @@ class Run:
 
     def _begin(self, found: Checkpoint | None, saved: State | None) -> None:
         """Build the networks, and put back what a checkpoint or a release gives them."""
-        start = AugmentChance(self.settings_first, self.settings_first.augment)
-        self.augment = (
-            start if saved is None else AugmentChance(self.settings_first, **saved.augment)
-        )  # type: ignore[arg-type]  # written by as_dict
+        self.augment = AugmentChance(self.settings_first, self.settings_first.augment)
+        if saved is not None:
+            self.augment.restore(saved.augment)
         nothing = found or Checkpoint(0, {})
         self.recovery = Recovery(self.settings_first, self.tries, nothing, nothing)
         self.budget = Budget(self.recipe, self.clock, saved.elapsed if saved else 0.0)

@@ -116,8 +116,8 @@ def transfer(
     Raises:
         ValueError: the networks differ in more than their conditions.
     """
-    told = [getattr(network, "told", None) for network in (source, target)]
-    judged = [getattr(network, "verdict", None) for network in (source, target)]
+    told: list[Any] = [getattr(network, "told", None) for network in (source, target)]
+    judged: list[Any] = [getattr(network, "verdict", None) for network in (source, target)]
     special = {id(v) for network in (*told, *judged) for v in _conditional(network)}
     kernels = (source.first_kernel, target.first_kernel) if told[0] is not None else ()
     special |= {id(kernel) for kernel in kernels}

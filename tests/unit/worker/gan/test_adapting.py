@@ -54,5 +54,6 @@ def test_a_remedy_only_adds(chance: AugmentChance) -> None:
 
 def test_it_survives_a_checkpoint(chance: AugmentChance) -> None:
     chance.look(BY_HEART, 10_000, 100_000)
-    again = AugmentChance(chance.hyper, **chance.as_dict())  # type: ignore[arg-type]  # as_dict's own words
+    again = AugmentChance(chance.hyper, 0.0)
+    again.restore(chance.as_dict())
     assert again == chance

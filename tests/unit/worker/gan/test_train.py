@@ -205,8 +205,8 @@ def test_broken_numbers_send_the_training_back_down_the_ladder_and_then_end_it(
     good = run.trainer.state()
 
     def poison() -> None:
-        run.trainer.discriminator.set_weights(
-            [np.full_like(w, np.nan) for w in run.trainer.discriminator.get_weights()]
+        run.trainer.critic.set_weights(
+            [np.full_like(w, np.nan) for w in run.trainer.critic.get_weights()]
         )
 
     poison()

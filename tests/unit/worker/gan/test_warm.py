@@ -1,3 +1,5 @@
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ KNOWN = {"shape": ("upright", "flat"), "shade": ("dark", "light")}
 WANTED = {"shade": ("light", "dark", "grey"), "season": ("summer",), "shape": ("flat", "upright")}
 
 
-def shape(vocabulary: dict[str, tuple[str, ...]], slots: int = 2) -> Shape:
+def shape(vocabulary: Mapping[str, tuple[str, ...]], slots: int = 2) -> Shape:
     return Shape(16, 3, tuple(len(values) for values in vocabulary.values()), slots)
 
 
