@@ -44,7 +44,8 @@ class Directions:
             raise InvalidInputError(
                 f"This release has directions 0 to {len(self.vectors) - 1}; got {number}."
             )
-        return self.vectors[number]
+        row: NDArray[np.float32] = self.vectors[number]
+        return row
 
     def __len__(self) -> int:
         return len(self.vectors)

@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from shared.errors import InvalidInputError
 from worker.gan.explore import encoder as encoders
-from worker.gan.explore import palette, pictures
+from worker.gan.explore import pictures
 from worker.gan.explore.candidates import likely
 from worker.gan.explore.encoder import Encoder
 from worker.gan.explore.ports import Painter, check_colours, check_labels, unknown_colours
+from worker.pictures.colours import main_and_second, measure_colours
+from worker.pictures.resize import to_channels
 
 ROWS = 128
 """Paintings refined at once; more would not be faster on a CPU."""
@@ -179,8 +181,8 @@ class Inverter:
             return check_colours(self._painter, colours, len(originals))
         if self._painter.slots == 0:
             return unknown_colours(len(originals), 0)
-        three = originals if originals.shape[3] == pictures.RGB else np.repeat(originals, 3, axis=3)
-        return palette.measure(three)
+        measured = measure_colours(to_channels(originals, pictures.RGB))
+        return main_and_second(each.palette for each in measured)
 
     def _search(
         self, targets: NDArray[np.float32], asked: NDArray[np.int32], shades: NDArray[np.float32]

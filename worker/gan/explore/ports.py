@@ -103,7 +103,7 @@ def labels_of(
         InvalidInputError: an attribute or value that was not trained.
     """
     told = painter.complete(seeds, [condition] * len(seeds))
-    known = [{k: v for k, v in each.items() if k in painter.vocabulary} for each in told]
+    known = [{k: v for k, v in each.items() if v in painter.vocabulary.get(k, ())} for each in told]
     return codes_of(painter, known)
 
 

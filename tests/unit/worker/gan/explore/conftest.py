@@ -40,7 +40,7 @@ class SmallNetwork(keras.Model):
         colours: tf.Tensor,
         training: bool = False,  # noqa: ARG002, FBT001, FBT002 - Keras' own signature
     ) -> tf.Tensor:
-        hot = [3.0 * tf.one_hot(labels[:, i], count) for i, count in enumerate(self.values)]
+        hot = [3.0 * tf.one_hot(labels[:, i] + 1, count + 1) for i, count in enumerate(self.values)]
         known = tf.where(tf.math.is_nan(colours), 0.0, colours / 50.0)
         flat = tf.reshape(known, (tf.shape(latents)[0], colours.shape[1] * 3))
         x = self.finish(self.start(tf.concat([latents, *hot, flat], axis=1)))
