@@ -9,6 +9,7 @@ from typing import Any, get_args
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+from worker.gan.trainer import Trainer
 
 from tests.bench import flops, results
 from worker.gan import device, recipe
@@ -18,7 +19,6 @@ from worker.gan.progress import Progress
 from worker.gan.recipe import Hyperparameters, Preset, Recipe
 from worker.gan.release import Generator, TrainedRelease, load_generator
 from worker.gan.train import train
-from worker.gan.trainer import Trainer
 
 PRESETS: tuple[Preset, ...] = tuple(name for name in get_args(Preset) if name != "auto")
 """Those that this engine has."""

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from worker.gan.trainer import Trainer
 
 import worker.gan.train as training
 from shared.schemas.models import MINIMUM_GARMENTS
 from tests.bench.engine import settled
 from worker.gan.data import Dataset
 from worker.gan.recipe import Recipe
-from worker.gan.trainer import Trainer
 
 FEW = MINIMUM_GARMENTS
 """Garments left by the fault that takes the catalog away; with fewer the engine refuses."""

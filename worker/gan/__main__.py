@@ -1,6 +1,7 @@
 """Training and sampling with no services: `python -m worker.gan train|sample`."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,8 @@ def train(  # noqa: PLR0913 - one parameter an option is click's way
     """Train, or go on training, and write the release, the sample sheets and the checkpoints."""
     from worker.gan import sources
     from worker.gan.checkpoint import FolderCheckpoints
-    from worker.gan.judging import Judging
+    from worker.gan.judging import Judging, steps_for
+    from worker.gan.measuring import depth_for, with_figures
     from worker.gan.recipe import Recipe
 
     recipe = Recipe(
@@ -77,16 +79,27 @@ def train(  # noqa: PLR0913 - one parameter an option is click's way
                f"labels: {', '.join(dataset.vocabulary) or 'none'}")  # fmt: skip
     from worker.gan.train import train as run
 
+    kept = _Kept(out / "extractors")
+    steps = steps_for(dataset.n, minutes=minutes, images=images)
+    judging = Judging(kept.read(), steps=steps, keep=kept.write) if judge else None
     release = run(
         recipe, dataset, FolderCheckpoints(out / "checkpoints"),
         on_progress=_Reporter(out / "grids"), should_stop=lambda: False,
-        start=_files(start) if start else None, judge=Judging() if judge else None,
+        start=_files(start) if start else None, judge=judging,
     )  # fmt: skip
+    if judging is not None:
+        click.echo("\nMeasuring against the garments that were held out ...")
+        release, found = with_figures(
+            release, dataset, judging, heldout=recipe.heldout, depth=depth_for(minutes)
+        )
+        kept.write(found)
     for name, content in release.files().items():
         (out / name).write_bytes(content)
     click.echo("")
     for choice in release.card["choices"]:
         click.echo(f"- {choice}")
+    for figure in release.card.get("figures", ()):
+        click.echo(f"{figure['key']:<52} {figure['value']:.4g}")
     click.echo(f"{release.card['images_per_second']} images/s. Release: {out}")
 
 
@@ -118,6 +131,21 @@ def sample(  # noqa: PLR0913 - one parameter an option is click's way
     images = generator.generate(seeds, conditions, temper=temper)
     out.write_bytes(grid.png(grid.assemble(images, columns), scale=scale))
     click.echo(f"{len(images)} designs: {out}")
+
+
+class _Kept:
+    """Extractors in a folder, so that a resume need not train them again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in sorted(self._folder.glob("*.npz"))}
+
+    def write(self, files: Mapping[str, bytes]) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (self._folder / name).write_bytes(content)
 
 
 class _Reporter:

@@ -70,7 +70,7 @@ class Combinations:
 
     def colours_as_lists(self) -> list[list[float | None]]:
         """Return the colour examples as plain data for JSON: labels, then CIELAB or None."""
-        flat = self.colours.reshape(len(self.colours), -1).astype(np.float64)
+        flat = self.colours.reshape(len(self.colours), 3 * self.colours.shape[1]).astype(np.float64)
         return [
             [*codes, *(None if np.isnan(v) else round(v, 1) for v in row)]
             for codes, row in zip(self.coloured.tolist(), flat.tolist(), strict=True)

@@ -300,6 +300,7 @@ def _as_corrupt() -> Iterator[None]:
     try:
         yield
     except (
+        InvalidInputError,
         KeyError,
         TypeError,
         ValueError,

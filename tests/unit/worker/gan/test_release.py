@@ -196,7 +196,7 @@ def test_open_colours_are_drawn_and_asking_for_them_again_gives_the_same(
 
 
 def test_what_is_no_colour_code_is_refused(tinted: Generator) -> None:
-    with pytest.raises(InvalidInputError, match="knows no attribute 'colour'"):
+    with pytest.raises(InvalidInputError, match="'reddish' is not a colour code"):
         tinted.generate([1], [{"colour": "reddish"}])
     with pytest.raises(InvalidInputError, match="six hex digits"):
         tinted.generate([1], [{"colour": "#12"}])

@@ -133,14 +133,14 @@ def test_a_minutes_budget_counts_trained_time_over_resumes(
     with pytest.raises(TrainingInterrupted):
         train(
             recipe, garments(), store,
-            on_progress=ignore, should_stop=StopAt(3), clock=Watch(2.0),
+            on_progress=ignore, should_stop=StopAt(3), clock=Watch(0.5),
         )  # fmt: skip
     first = json.loads(store.newest().files["state.json"])["elapsed"]  # type: ignore[union-attr]  # saved above
     assert 0 < first < 60
     reports: list[Progress] = []
     release = train(
         recipe, garments(), store,
-        on_progress=reports.append, should_stop=never, clock=Watch(2.0),
+        on_progress=reports.append, should_stop=never, clock=Watch(0.5),
     )  # fmt: skip
     assert reports[0].fraction > first / 60
     assert reports[-1].fraction == 1.0
