@@ -40,15 +40,20 @@ def invert(  # noqa: PLR0913 - one parameter an option is click's way
     neighbour_distance: float | None, encoder_steps: int, steps: int, seed: int, scale: int,
 ) -> None:  # fmt: skip
     """Find how a release would paint given pictures: original and painting as PNG, and JSON."""
+    import numpy as np
+
     from worker.gan.explore import pictures, ports
     from worker.gan.explore.inversion import Effort, Inverter
 
     painter = ports.load(ports.read_files(release))
     read = [pictures.read(file) for file in images]
-    labels = ports.codes_of(painter, [_wishes(wishes)] * len(read))
+    labels, asked = ports.coded(painter, [_wishes(wishes)] * len(read))
+    colours = None if np.isnan(asked).all() else asked
     effort = Effort(encoder_steps=encoder_steps, steps=steps)
     inverter = Inverter.fit(painter, effort=effort, seed=seed)
-    found = inverter.invert(read, labels=labels, neighbour_distance=neighbour_distance)
+    found = inverter.invert(
+        read, labels=labels, colours=colours, neighbour_distance=neighbour_distance
+    )
     out.mkdir(parents=True, exist_ok=True)
     for row, file in enumerate(images):
         told = {
@@ -113,7 +118,7 @@ commands: Final[tuple[click.Command, ...]] = (invert, directions, export)
 def _told(painter: "Painter", found: "Inversion", row: int) -> dict[str, Any]:
     shares = found.shares
     return {
-        "fitted_to": [painter.size, painter.size],
+        "fitted_to": [found.originals.shape[2], found.originals.shape[1]],
         "condition": {
             name: values[code]
             for (name, values), code in zip(

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import InvalidInputError
-from worker.gan import grid, latents
-from worker.gan.explore.ports import Painter, check_colours, labels_of, unknown_colours
+from worker.gan import latents
+from worker.gan.explore.ports import Painter, completed
 
 REACH = 3.0
 """Of a latent's standard deviations: further out a generator was never trained."""
@@ -44,7 +44,8 @@ class Directions:
             raise InvalidInputError(
                 f"This release has directions 0 to {len(self.vectors) - 1}; got {number}."
             )
-        return self.vectors[number]
+        row: NDArray[np.float32] = self.vectors[number]
+        return row
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -68,7 +69,6 @@ def strip(
     *,
     reach: float = REACH,
     steps: int = STEPS,
-    colours: NDArray[np.float32] | None = None,
 ) -> NDArray[np.uint8]:
     """Paint designs moved along a direction; the middle column is the design itself.
 
@@ -76,13 +76,13 @@ def strip(
         painter: a loaded release.
         direction: [latent]; any length but zero, only its heading counts.
         seeds: one row each.
-        condition: attribute -> value for all rows; what is left open is drawn by the seed.
+        condition: attribute -> value for all rows, colours as `#rrggbb`; what is left open is
+            drawn by the seed.
         reach: how far the outer columns are moved, in standard deviations of a latent.
         steps: columns, odd, from -reach to +reach.
-        colours: CIELAB [seeds, slots, 3], NaN where unknown; None leaves all unknown.
 
     Returns:
-        uint8 [seeds * size, steps * size, channels]
+        uint8 [seeds * height, steps * width, channels]
 
     Raises:
         InvalidInputError: an even number of steps, a reach of zero, no seeds, a direction of
@@ -90,16 +90,9 @@ def strip(
     """
     if not seeds:
         raise InvalidInputError("A strip needs at least one seed; got none.")
-    asked = unknown_colours(len(seeds), painter.slots) if colours is None else colours
-    return walk(
-        painter,
-        direction,
-        latents.draw(seeds, painter.latent),
-        labels_of(painter, seeds, condition),
-        check_colours(painter, asked, len(seeds)),
-        reach=reach,
-        steps=steps,
-    )
+    labels, colours = completed(painter, seeds, condition)
+    points = latents.draw(seeds, painter.latent)
+    return walk(painter, direction, points, labels, colours, reach=reach, steps=steps)
 
 
 def walk(
@@ -139,7 +132,9 @@ def walk(
         np.repeat(labels, steps, axis=0),
         np.repeat(colours, steps, axis=0),
     )
-    return grid.assemble(images, steps)
+    height, width, channels = images.shape[1:]
+    rows = images.reshape(-1, steps, height, width, channels).transpose(0, 2, 1, 3, 4)
+    return rows.reshape(-1, steps * width, channels)
 
 
 def _heading(direction: NDArray[np.float32], width: int) -> NDArray[np.float32]:

@@ -11,13 +11,11 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
-from shared.colour import srgb_to_lab
-from worker.gan.explore.ports import Painter, labels_of
+from worker.gan.explore.ports import Painter, completed
 
 POOL = 1024
-"""Label combinations drawn once; batches take theirs from here."""
+"""Conditions drawn once, as the catalog has them; batches take theirs from here."""
 
 NOISE = 0.05
 """Standard deviation of what is added to generated images, in [-1, 1]: pictures from outside are
@@ -27,9 +25,6 @@ SMALLEST_SIDE = 8
 
 SLOPE = 0.2
 
-_COLOUR_STREAM = 1
-"""The encoder's own weights use stream 0 of a seed."""
-
 
 class Encoder(keras.Model):
     """Images in [-1, 1] -> latents, a score a label value, and a map of features."""
@@ -37,18 +32,19 @@ class Encoder(keras.Model):
     def __init__(self, painter: Painter, *, seed: int) -> None:
         super().__init__()
         self.values = [len(values) for values in painter.vocabulary.values()]
-        sides = [painter.size // 2]
+        side = painter.anatomy.frame.side
+        sides = [side // 2]
         while sides[-1] > SMALLEST_SIDE:
             sides.append(-(-sides[-1] // 2))
         widths = [min(96, 32 << stage) for stage in range(len(sides) + 1)]
-        seeds = iter(np.random.SeedSequence([seed, 0]).generate_state(len(widths) + 3).tolist())
+        seeds = iter(np.random.SeedSequence([seed]).generate_state(len(widths) + 3).tolist())
         self.stages = [
             _convolution(w, 1 + (0 < i < len(sides)), next(seeds)) for i, w in enumerate(widths)
         ]
         self.hidden = _dense(256, next(seeds))
         self.latents = _dense(painter.latent, next(seeds))
         self.scores = _dense(sum(self.values), next(seeds)) if self.values else None
-        made = self(tf.zeros((1, painter.size, painter.size, painter.channels)))
+        made = self(tf.zeros((1, side, side, painter.channels)))
         self.features_shape = (None, *made[2].shape[1:])
 
     def call(
@@ -56,7 +52,7 @@ class Encoder(keras.Model):
         images: tf.Tensor,
         training: bool = False,  # noqa: ARG002, FBT001, FBT002 - Keras' own signature
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """[n, size, size, channels] -> [n, latent], [n, all values], [n, side, side, width].
+        """[n, side, side, channels] -> [n, latent], [n, all values], [n, side, side, width].
 
         Scores are logits, the attributes' values side by side. Features have unit length at each
         place, so that a distance between two of them is from 0 to 4.
@@ -101,9 +97,9 @@ class _Update:
         self._encoder = encoder
         self._optimiser = optimiser
         self._batch = batch
-        pool = range(seed, seed + POOL) if painter.vocabulary else range(1)
-        self._labels = tf.constant(labels_of(painter, pool, {}))
-        self._colours = tf.constant(_drawn_colours(len(pool), painter.slots, seed))
+        labels, colours = completed(painter, range(seed, seed + POOL), {})
+        self._labels = tf.constant(labels)
+        self._colours = tf.constant(colours)
 
     def __call__(self, draw: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
         seeds = tf.unstack(tf.random.experimental.stateless_split(draw, 3))
@@ -135,14 +131,6 @@ def _label_loss(scores: tf.Tensor, labels: tf.Tensor, values: Sequence[int]) -> 
         told = tf.one_hot(labels[:, place], part.shape[1])
         losses.append(-tf.reduce_mean(tf.reduce_sum(told * tf.nn.log_softmax(part), axis=1)))
     return tf.add_n(losses) / max(1, len(values))
-
-
-def _drawn_colours(count: int, slots: int, seed: int) -> NDArray[np.float32]:
-    """Any colour a screen can show; a quarter of the slots are unknown."""
-    draw = np.random.default_rng([seed, _COLOUR_STREAM])
-    colours = srgb_to_lab(draw.integers(0, 256, (count, slots, 3), np.uint8))
-    colours[draw.random((count, slots)) < 0.25] = np.nan  # noqa: PLR2004 - as said above
-    return colours
 
 
 def _convolution(width: int, stride: int, seed: int) -> Any:

@@ -51,7 +51,8 @@ def export(
 
     Nothing is left in `folder` when this fails. Inputs are "latents" float32 [n, latent], "labels"
     int32 [n, attributes] where there are any, and "colours" float32 CIELAB [n, slots, 3] where the
-    release has them; the result is "images" float32 [n, size, size, channels] in [-1, 1].
+    release has them; the result is "images" float32 [n, side, side, channels] in [-1, 1], the
+    network's own square, of which pictures of another shape are the middle.
 
     Args:
         files: the release's generator.npz and generator.json.
@@ -139,6 +140,7 @@ def _describe(
     difference: float,
     limit: float,
 ) -> dict[str, Any]:
+    frame = painter.anatomy.frame
     return {
         "format": 1,
         "kind": kind,
@@ -147,10 +149,11 @@ def _describe(
         "outputs": {
             "images": {
                 "type": "float32",
-                "shape": ["n", painter.size, painter.size, painter.channels],
+                "shape": ["n", frame.side, frame.side, painter.channels],
                 "range": "-1 (black) to 1 (white); a grey level is (x + 1) * 127.5",
             }
         },
+        "pictures": {"height": frame.height, "width": frame.width, "made_by": frame.words()},
         "vocabulary": {name: list(values) for name, values in painter.vocabulary.items()},
         "largest_difference": difference,
         "difference_allowed": limit,

@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from shared.errors import InvalidInputError
 from worker.gan.explore import encoder as encoders
-from worker.gan.explore import palette, pictures
+from worker.gan.explore import pictures
 from worker.gan.explore.candidates import likely
 from worker.gan.explore.encoder import Encoder
 from worker.gan.explore.ports import Painter, check_colours, check_labels, unknown_colours
+from worker.pictures.colours import main_and_second, measure_colours
+from worker.pictures.resize import to_channels
 
 ROWS = 128
 """Paintings refined at once; more would not be faster on a CPU."""
@@ -71,7 +73,7 @@ class Inversion:
         latents: float32 [n, latent].
         labels: int32 [n, attributes], -1 where nothing is asked.
         colours: CIELAB float32 [n, slots, 3], NaN where unknown.
-        originals: the pictures as they were fitted, uint8 [n, size, size, channels].
+        originals: the pictures as they were fitted, uint8 [n, height, width, channels].
         images: what the release paints, as `originals`.
         errors: float32 [n], root mean square difference of the two in grey levels, 0..255.
         shares: float32 [n], errors over the catalog's typical distance between neighbours, where
@@ -97,7 +99,8 @@ class Inverter:
         self._encoder = encoder
         self._effort = effort
         rows = tf.TensorSpec((None, painter.latent), tf.float32)
-        pictured = tf.TensorSpec((None, painter.size, painter.size, painter.channels), tf.float32)
+        side = painter.anatomy.frame.side
+        pictured = tf.TensorSpec((None, side, side, painter.channels), tf.float32)
         self._step = tf.function(
             self._improve,
             input_signature=[
@@ -141,7 +144,7 @@ class Inverter:
 
         Args:
             images: uint8 [height, width, 1, 3 or 4] each, of any size; they are resized whole
-                into a white square of the release's size.
+                onto white, to the size of the release's own.
             labels: int32 [n, attributes], -1 where open; None leaves all open. What is open is
                 the best among the label values, tried.
             colours: CIELAB [n, slots, 3], NaN where unknown; None measures them.
@@ -159,8 +162,9 @@ class Inverter:
         count = len(originals)
         asked = np.full((count, len(self._painter.vocabulary)), -1, np.int32)
         asked = asked if labels is None else check_labels(self._painter, labels, count)
-        shades = self._shades(originals, colours)
-        points, found = self._search(originals.astype(np.float32) / 127.5 - 1.0, asked, shades)
+        squares = self._painter.anatomy.frame.inward(originals)
+        shades = self._shades(squares, colours)
+        points, found = self._search(squares.astype(np.float32) / 127.5 - 1.0, asked, shades)
         made = self._painter.paint(points, found, shades)
         errors = distance(originals, made)
         shares = None if neighbour_distance is None else errors / np.float32(neighbour_distance)
@@ -168,19 +172,21 @@ class Inverter:
         return Inversion(points, found, shades, originals, made, errors, shares, lengths)
 
     def _fitted(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-        size, channels = self._painter.size, self._painter.channels
+        frame, channels = self._painter.anatomy.frame, self._painter.channels
+        size = (frame.width, frame.height)
         fitted = [pictures.fit(image, size=size, channels=channels) for image in images]
-        return np.stack(fitted) if fitted else np.zeros((0, size, size, channels), np.uint8)
+        none = np.zeros((0, frame.height, frame.width, channels), np.uint8)
+        return np.stack(fitted) if fitted else none
 
     def _shades(
-        self, originals: NDArray[np.uint8], colours: NDArray[np.float32] | None
+        self, squares: NDArray[np.uint8], colours: NDArray[np.float32] | None
     ) -> NDArray[np.float32]:
         if colours is not None:
-            return check_colours(self._painter, colours, len(originals))
+            return check_colours(self._painter, colours, len(squares))
         if self._painter.slots == 0:
-            return unknown_colours(len(originals), 0)
-        three = originals if originals.shape[3] == pictures.RGB else np.repeat(originals, 3, axis=3)
-        return palette.measure(three)
+            return unknown_colours(len(squares), 0)
+        measured = measure_colours(to_channels(squares, pictures.RGB))
+        return main_and_second(each.palette for each in measured)
 
     def _search(
         self, targets: NDArray[np.float32], asked: NDArray[np.int32], shades: NDArray[np.float32]

@@ -1,4 +1,4 @@
-"""Pictures from outside, fitted to what a release makes: its side, its channels."""
+"""Pictures from outside, fitted to what a release makes: its size, its channels."""
 
 from pathlib import Path
 
@@ -26,28 +26,28 @@ def read(file: Path) -> NDArray[np.uint8]:
         ) from problem
 
 
-def fit(image: NDArray[np.uint8], *, size: int, channels: int) -> NDArray[np.uint8]:
-    """Resize a picture whole into a white square, as catalogs are.
+def fit(image: NDArray[np.uint8], *, size: tuple[int, int], channels: int) -> NDArray[np.uint8]:
+    """Resize a picture whole onto white, as catalogs are.
 
     A picture that has the size already keeps its pixels.
 
     Args:
         image: uint8 [height, width] or [height, width, 1, 3 or 4]; what is transparent turns white.
-        size: side in px.
+        size: width and height in px.
         channels: 1 or 3 of the result.
 
     Returns:
-        uint8 [size, size, channels]
+        uint8 [height, width, channels]
 
     Raises:
         InvalidInputError: another type or shape.
     """
     picture = _over_white(image).convert("L" if channels == GREY else "RGB")
-    if picture.size != (size, size):
-        fitted = ImageOps.contain(picture, (size, size), Image.Resampling.LANCZOS)
-        picture = Image.new(picture.mode, (size, size), "white")
-        picture.paste(fitted, ((size - fitted.width) // 2, (size - fitted.height) // 2))
-    return np.asarray(picture).reshape(size, size, channels)
+    if picture.size != size:
+        fitted = ImageOps.contain(picture, size, Image.Resampling.LANCZOS)
+        picture = Image.new(picture.mode, size, "white")
+        picture.paste(fitted, ((size[0] - fitted.width) // 2, (size[1] - fitted.height) // 2))
+    return np.asarray(picture).reshape(size[1], size[0], channels)
 
 
 def _over_white(image: NDArray[np.uint8]) -> Image.Image:

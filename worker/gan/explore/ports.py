@@ -1,51 +1,48 @@
-"""What exploring needs of a release's generator; the only place that knows how it is built."""
+"""What exploring needs of a release's generator."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
+from shared.colour import hex_to_lab
 from shared.errors import InvalidInputError
-from worker.gan.release import CHUNK, Generator, load_generator
+from worker.gan.frame import Frame
+from worker.gan.release import COLOUR_NAMES, load_generator
 
 FILES = ("generator.npz", "generator.json")
 """What of a release a generator is built from."""
 
 
-class Network(Protocol):
-    """A generator network of any preset."""
+class Framed(Protocol):
+    """What tells the size of pictures."""
 
     @property
-    def variables(self) -> Sequence[Any]:
-        """All that the network learned."""
-
-    @property
-    def first_kernel(self) -> Any:
-        """The first dense layer's variable [latent + conditions, units], latent rows first."""
-
-    def __call__(
-        self, latents: tf.Tensor, labels: tf.Tensor, colours: tf.Tensor, *, training: bool = False
-    ) -> tf.Tensor:
-        """[n, latent], [n, attributes] (-1 unknown), [n, slots, 3] (NaN unknown) -> [-1, 1]."""
+    def frame(self) -> Frame:
+        """The catalog's own size, and the square that the network works on."""
 
 
 class Painter(Protocol):
-    """A loaded release, as far as this package asks."""
+    """A loaded release, as far as this package asks; `release.Generator` is one."""
 
     @property
-    def network(self) -> Network:
-        """The averaged generator."""
+    def network(self) -> Any:
+        """The averaged generator, a Keras model of any preset.
+
+        Called with latents [n, latent], labels [n, attributes] (-1 unknown) and colours
+        [n, slots, 3] (NaN unknown), it gives [n, side, side, channels] in [-1, 1]. `first_kernel`
+        is its first dense layer's variable [latent + conditions, units], latent rows first.
+        """
 
     @property
     def latent(self) -> int:
         """Numbers in a latent."""
 
     @property
-    def size(self) -> int:
-        """Side of the images in px."""
+    def anatomy(self) -> Framed:
+        """What the network was built to."""
 
     @property
     def channels(self) -> int:
@@ -60,14 +57,18 @@ class Painter(Protocol):
         """Colours in a condition: 0 or 2."""
 
     def paint(
-        self, latents: NDArray[np.float32], labels: NDArray[np.int32], colours: NDArray[np.float32]
+        self, points: NDArray[np.float32], labels: NDArray[np.int32], colours: NDArray[np.float32]
     ) -> NDArray[np.uint8]:
-        """[n, latent], [n, attributes], [n, slots, 3] -> uint8 [n, size, size, channels]."""
+        """[n, latent], [n, attributes], [n, slots, 3] -> uint8 [n, height, width, channels]."""
 
     def complete(
         self, seeds: Sequence[int], conditions: Sequence[Mapping[str, str]]
     ) -> list[dict[str, str]]:
         """Return the conditions with what was left open drawn as the catalog has it."""
+
+
+Conditions = tuple[NDArray[np.int32], NDArray[np.float32]]
+"""Labels int32 [n, attributes], -1 where open, and CIELAB [n, slots, 3], NaN where open."""
 
 
 def load(files: Mapping[str, bytes]) -> Painter:
@@ -76,7 +77,7 @@ def load(files: Mapping[str, bytes]) -> Painter:
     Raises:
         ReleaseCorruptError: a file is missing, damaged, or does not fit.
     """
-    return painter_of(load_generator(files))
+    return load_generator(files)
 
 
 def read_files(folder: Path) -> dict[str, bytes]:
@@ -84,41 +85,43 @@ def read_files(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in FILES if (folder / name).exists()}
 
 
-def painter_of(generator: Generator) -> Painter:
-    """Return a loaded generator as this package sees it."""
-    return _TwoArgumentPainter(generator)
-
-
 def unknown_colours(count: int, slots: int) -> NDArray[np.float32]:
     """Return [count, slots, 3] of NaN: no colour is asked for."""
     return np.full((count, slots, 3), np.nan, np.float32)
 
 
-def labels_of(
-    painter: Painter, seeds: Sequence[int], condition: Mapping[str, str]
-) -> NDArray[np.int32]:
-    """Return int32 [n, attributes] for a condition; what it leaves open is drawn by each seed.
+def completed(painter: Painter, seeds: Sequence[int], condition: Mapping[str, str]) -> Conditions:
+    """Return a condition once a seed; what it leaves open is drawn by each, as in a design.
 
     Raises:
         InvalidInputError: an attribute or value that was not trained.
     """
-    told = painter.complete(seeds, [condition] * len(seeds))
-    known = [{k: v for k, v in each.items() if k in painter.vocabulary} for each in told]
-    return codes_of(painter, known)
+    return coded(painter, painter.complete(seeds, [condition] * len(seeds)))
 
 
-def codes_of(painter: Painter, conditions: Sequence[Mapping[str, str]]) -> NDArray[np.int32]:
-    """Return int32 [n, attributes]; what a condition leaves open is -1.
+def coded(painter: Painter, conditions: Sequence[Mapping[str, str]]) -> Conditions:
+    """Return conditions as a network takes them; what they leave open stays open.
+
+    Args:
+        painter: a loaded release.
+        conditions: attribute -> value; where the release takes colours, "colour" and
+            "second_colour" -> `#rrggbb`.
 
     Raises:
         InvalidInputError: an attribute or value that was not trained.
     """
-    codes = np.full((len(conditions), len(painter.vocabulary)), -1, np.int32)
-    for row, condition in zip(codes, conditions, strict=True):
-        for attribute, value in condition.items():
-            place = _place("attribute", attribute, tuple(painter.vocabulary))
-            row[place] = _place(f"value of {attribute!r}", value, painter.vocabulary[attribute])
-    return codes
+    labels = np.full((len(conditions), len(painter.vocabulary)), -1, np.int32)
+    colours = unknown_colours(len(conditions), painter.slots)
+    tints = COLOUR_NAMES[: painter.slots]
+    for row, condition in enumerate(conditions):
+        for name, value in condition.items():
+            if name in tints and value.startswith("#"):
+                colours[row, tints.index(name)] = hex_to_lab(value)
+            else:
+                place = _place("attribute", name, tuple(painter.vocabulary))
+                known = painter.vocabulary[name]
+                labels[row, place] = _place(f"value of {name!r}", value, known)
+    return labels, colours
 
 
 def _place(kind: str, name: str, allowed: tuple[str, ...]) -> int:
@@ -166,48 +169,3 @@ def check_colours(
             f"got {list(values.shape)}."
         )
     return values
-
-
-class _TwoArgumentNetwork:
-    """A network that knows no colours, called as one that does."""
-
-    def __init__(self, network: Any) -> None:
-        self._network = network
-        self.variables: Sequence[Any] = network.variables
-        self.first_kernel: Any = network.start.kernel
-
-    def __call__(
-        self, latents: tf.Tensor, labels: tf.Tensor, colours: tf.Tensor, *, training: bool = False
-    ) -> tf.Tensor:
-        del colours
-        return self._network(latents, labels, training=training)
-
-
-class _TwoArgumentPainter:
-    """A `Generator` of a release without colours."""
-
-    slots = 0
-
-    def __init__(self, generator: Generator) -> None:
-        self._generator = generator
-        self.network = _TwoArgumentNetwork(generator._network)  # noqa: SLF001 - the one place
-        self.latent = generator._hyper.latent  # noqa: SLF001 - the one place
-        self.size = generator.size
-        self.channels = generator.channels
-        self.vocabulary = generator.vocabulary
-
-    def paint(
-        self, latents: NDArray[np.float32], labels: NDArray[np.int32], colours: NDArray[np.float32]
-    ) -> NDArray[np.uint8]:
-        del colours
-        chunks = [
-            self._generator._chunk(latents[i : i + CHUNK], labels[i : i + CHUNK])  # noqa: SLF001
-            for i in range(0, len(latents), CHUNK)
-        ]
-        shape = (0, self.size, self.size, self.channels)
-        return np.concatenate(chunks) if chunks else np.zeros(shape, np.uint8)
-
-    def complete(
-        self, seeds: Sequence[int], conditions: Sequence[Mapping[str, str]]
-    ) -> list[dict[str, str]]:
-        return self._generator.complete(seeds, conditions)

@@ -1,6 +1,7 @@
 """A painter small enough to learn in a second, with attributes and colours as asked."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -10,6 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from worker.gan import grid
+from worker.gan.frame import Frame
 
 SHAPES = {"shape": ("upright", "flat", "round"), "shade": ("dark", "light")}
 
@@ -40,37 +42,48 @@ class SmallNetwork(keras.Model):
         colours: tf.Tensor,
         training: bool = False,  # noqa: ARG002, FBT001, FBT002 - Keras' own signature
     ) -> tf.Tensor:
-        hot = [3.0 * tf.one_hot(labels[:, i], count) for i, count in enumerate(self.values)]
+        hot = [3.0 * tf.one_hot(labels[:, i] + 1, count + 1) for i, count in enumerate(self.values)]
         known = tf.where(tf.math.is_nan(colours), 0.0, colours / 50.0)
         flat = tf.reshape(known, (tf.shape(latents)[0], colours.shape[1] * 3))
         x = self.finish(self.start(tf.concat([latents, *hot, flat], axis=1)))
         return tf.reshape(x, self.painted)
 
 
+@dataclass(frozen=True)
+class Measures:
+    frame: Frame
+
+
 class SmallPainter:
     """A painter that draws what is left open with even chances."""
 
     latent = 4
-    size = 16
 
     def __init__(
-        self, *, channels: int, vocabulary: Mapping[str, tuple[str, ...]], slots: int
+        self,
+        *,
+        channels: int,
+        vocabulary: Mapping[str, tuple[str, ...]],
+        slots: int,
+        height: int,
+        width: int,
     ) -> None:
+        self.anatomy = Measures(Frame(height, width))
         self.channels = channels
         self.vocabulary = vocabulary
         self.slots = slots
         values = [len(known) for known in vocabulary.values()]
         self.network = SmallNetwork(
-            latent=self.latent, size=self.size, channels=channels, values=values
+            latent=self.latent, size=self.anatomy.frame.side, channels=channels, values=values
         )
         empty = tf.zeros((1, len(values)), tf.int32), tf.zeros((1, slots, 3))
         self.network(tf.zeros((1, self.latent)), *empty)
 
     def paint(
-        self, latents: NDArray[np.float32], labels: NDArray[np.int32], colours: NDArray[np.float32]
+        self, points: NDArray[np.float32], labels: NDArray[np.int32], colours: NDArray[np.float32]
     ) -> NDArray[np.uint8]:
-        given = (tf.constant(part) for part in (latents, labels, colours))
-        return grid.to_bytes(self.network(*given).numpy())
+        given = (tf.constant(part) for part in (points, labels, colours))
+        return self.anatomy.frame.outward(grid.to_bytes(self.network(*given).numpy()))
 
     def complete(
         self, seeds: Sequence[int], conditions: Sequence[Mapping[str, str]]
@@ -88,10 +101,17 @@ MakePainter = Callable[..., SmallPainter]
 
 
 def make_painter(
-    *, channels: int = 3, vocabulary: Mapping[str, tuple[str, ...]] | None = None, slots: int = 0
+    *,
+    channels: int = 3,
+    vocabulary: Mapping[str, tuple[str, ...]] | None = None,
+    slots: int = 0,
+    height: int = 16,
+    width: int = 16,
 ) -> SmallPainter:
     known = SHAPES if vocabulary is None else vocabulary
-    return SmallPainter(channels=channels, vocabulary=known, slots=slots)
+    return SmallPainter(
+        channels=channels, vocabulary=known, slots=slots, height=height, width=width
+    )
 
 
 @pytest.fixture(scope="session")

@@ -55,9 +55,8 @@ def test_a_strip_has_a_row_a_seed_and_the_design_itself_in_the_middle(
     seeds, condition = [7, 8], {"shape": "flat"}
     sheet = directions.strip(painter, directions.find(painter)[0], seeds, condition, steps=5)
     assert sheet.shape == (2 * 16, 5 * 16, 3)
-    labels = ports.labels_of(painter, seeds, condition)
     points = latents.draw(seeds, painter.latent)
-    own = painter.paint(points, labels, ports.unknown_colours(2, 0))
+    own = painter.paint(points, *ports.completed(painter, seeds, condition))
     assert np.array_equal(sheet[:, 32:48], np.concatenate(list(own)))
     assert not np.array_equal(sheet[:, :16], sheet[:, 64:])
 
@@ -76,11 +75,19 @@ def test_a_strip_of_one_column_is_the_designs(painter: SmallPainter) -> None:
 def test_a_strip_paints_the_colours_that_are_asked(small_painter: MakePainter) -> None:
     painter = small_painter(slots=2)
     one = directions.find(painter)[0]
-    blue = np.full((1, 2, 3), (30.0, 20.0, -50.0), np.float32)
-    plain = directions.strip(painter, one, [1], {})
-    assert not np.array_equal(directions.strip(painter, one, [1], {}, colours=blue), plain)
-    with pytest.raises(InvalidInputError, match=r"\[1, 2, 3\]"):
-        directions.strip(painter, one, [1], {}, colours=blue[:, :1])
+    sheets = [directions.strip(painter, one, [1], {"colour": c}) for c in ("#102080", "#f0e0d0")]
+    assert not np.array_equal(*sheets)
+    with pytest.raises(InvalidInputError, match="no attribute 'colour'"):
+        directions.strip(small_painter(), one, [1], {"colour": "#102080"})
+
+
+def test_pictures_that_are_no_squares_stand_side_by_side(small_painter: MakePainter) -> None:
+    painter = small_painter(height=20, width=15)
+    sheet = directions.strip(painter, directions.find(painter)[0], [1, 2], {}, steps=3)
+    assert sheet.shape == (2 * 20, 3 * 15, 3)
+    points = latents.draw([1, 2], painter.latent)
+    own = painter.paint(points, *ports.completed(painter, [1, 2], {}))
+    assert np.array_equal(sheet[20:, 15:30], own[1])
 
 
 @pytest.mark.parametrize(
@@ -108,11 +115,10 @@ def test_a_trained_release_has_directions_that_change_its_designs(
     trained: tuple[TrainedRelease, list[Progress], object],
 ) -> None:
     generator = load_generator(trained[0].files())
-    painter = ports.painter_of(generator)
-    found = directions.find(painter)
+    found = directions.find(generator)
     assert found.vectors.shape == (8, 8)
     condition = {"shape": "flat", "shade": "dark"}
-    sheet = directions.strip(painter, found[0], [4, 5], condition, steps=3)
+    sheet = directions.strip(generator, found[0], [4, 5], condition, steps=3)
     assert np.array_equal(
         sheet[:, 16:32], np.concatenate(list(generator.generate([4, 5], [condition] * 2)))
     )

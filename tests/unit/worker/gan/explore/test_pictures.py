@@ -10,16 +10,16 @@ from worker.gan.explore import pictures
 
 def test_a_picture_of_the_right_size_keeps_its_pixels() -> None:
     image = np.random.default_rng(0).integers(0, 256, (16, 16, 3)).astype(np.uint8)
-    assert np.array_equal(pictures.fit(image, size=16, channels=3), image)
+    assert np.array_equal(pictures.fit(image, size=(16, 16), channels=3), image)
 
 
 def test_what_is_transparent_turns_white() -> None:
     image = np.zeros((8, 8, 4), np.uint8)
-    assert (pictures.fit(image, size=8, channels=1) == 255).all()
+    assert (pictures.fit(image, size=(8, 8), channels=1) == 255).all()
 
 
 def test_a_wide_picture_stands_whole_between_white_bars() -> None:
-    fitted = pictures.fit(np.zeros((10, 40), np.uint8), size=16, channels=1)
+    fitted = pictures.fit(np.zeros((10, 40), np.uint8), size=(16, 16), channels=1)
     assert (fitted[:6] == 255).all()
     assert (fitted[6:10] == 0).all()
     assert (fitted[10:] == 255).all()
@@ -37,7 +37,7 @@ def test_a_wide_picture_stands_whole_between_white_bars() -> None:
 )
 def test_what_is_no_picture_is_refused(image: np.ndarray) -> None:
     with pytest.raises(InvalidInputError, match="A picture must"):
-        pictures.fit(image, size=16, channels=3)
+        pictures.fit(image, size=(16, 16), channels=3)
 
 
 def test_files_are_read_upright(tmp_path: Path) -> None:
