@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shared.errors import ToileError
+from worker.gan.explore.commands import directions, export, invert
 
 if TYPE_CHECKING:
     from worker.gan.progress import Progress
@@ -183,6 +184,9 @@ def _wish(text: str) -> tuple[str, str]:
         raise click.BadParameter(f"{text!r} is not attribute=value.")
     return attribute, value
 
+
+for command in (invert, directions, export):
+    main.add_command(command)
 
 if __name__ == "__main__":
     try:
