@@ -3,9 +3,9 @@
 import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,20 +119,11 @@ def _divided(
 ) -> Catalog:
     """Build one dataset, so that both parts share its vocabulary, then part it."""
     built = sources.build(images, columns)
-    coloured = images.shape[3] == RGB and "colours" in {field.name for field in fields(Dataset)}
-    colours = palettes(images) if coloured else None
-    return Catalog(name, _part(built, ~tested, colours), _part(built, tested, colours))
-
-
-def _part(built: Dataset, rows: NDArray[np.bool_], colours: NDArray[np.float32] | None) -> Dataset:
-    more: dict[str, Any] = {} if colours is None else {"colours": colours[rows]}
-    return Dataset(
-        built.images[rows],
-        {name: column[rows] for name, column in built.labels.items()},
-        built.vocabulary,
-        f"{built.fingerprint}-{int(rows.sum())}",
-        **more,
-    )
+    if images.shape[3] == RGB:
+        built = replace(built, colours=palettes(images))
+    parts = [built.take(np.flatnonzero(rows)) for rows in (~tested, tested)]
+    named = [replace(part, fingerprint=f"{built.fingerprint}-{part.n}") for part in parts]
+    return Catalog(name, *named)
 
 
 def palettes(images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -93,7 +93,7 @@ def test_faults_strike_during_a_training(tmp_path: Path) -> None:
 
 def test_faults_change_what_is_asked_or_given() -> None:
     whole, asked = catalogs.drawn().train, Recipe(images=96, preset="residual")
-    usual = engine.settled(asked, whole)
+    usual = engine.hyper_of(asked, whole)
     by_name = {fault.name: fault for fault in faults.FAULTS}
     assert by_name["rate"].recipe(asked, whole).hyper == replace(
         usual, learning_rate=50 * usual.learning_rate
