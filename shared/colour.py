@@ -26,6 +26,7 @@ _TO_XYZ: Final = (
 )
 _TO_RGB: Final = np.linalg.inv(_TO_XYZ)
 _HEX: Final = re.compile(r"#?(?:([0-9a-fA-F]{6})|([0-9a-fA-F]{3}))")
+_CODE: Final = re.compile(r"#[0-9a-fA-F]{6}")
 _EPSILON: Final = 216 / 24389  # where CIELAB turns from cube root to straight line (CIE 15)
 _KAPPA: Final = 24389 / 27
 _HALF_TURN: Final = 180
@@ -224,6 +225,16 @@ def families_of(labs: ArrayLike) -> NDArray[np.intp]:
 def family_of(lab: ArrayLike) -> str:
     """Return the family name of one CIELAB colour."""
     return FAMILY_NAMES[int(families_of(np.asarray(lab)))]
+
+
+def code_of(colour: str) -> str | None:
+    """Return ``#rrggbb``, in lower case, of such a code or of a family's name; None for others.
+
+    A family stands for its swatch.
+    """
+    if _CODE.fullmatch(colour):
+        return colour.lower()
+    return next((family.swatch for family in FAMILIES if family.name == colour), None)
 
 
 def nearest_family(code: str, names: Collection[str]) -> str | None:

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from shared.schemas.catalogs import Catalog, CatalogRequest, FolderRequest, Garment
 from shared.schemas.designs import Design, DesignRequest
+from shared.schemas.figures import Comparison
 from shared.schemas.health import Health, Readiness
 from shared.schemas.jobs import Job
 from shared.schemas.models import Model, Release, TrainingRequest
@@ -35,6 +36,7 @@ _ANSWERED: Final = (
     AttemptList,
     Catalog,
     CatalogList,
+    Comparison,
     Design,
     DesignList,
     Garment,

@@ -16,6 +16,7 @@ from shared.errors import ConflictError
 from shared.schemas.base import Schema
 from shared.schemas.catalogs import Catalog, GarmentFields
 from shared.schemas.designs import Design, DesignRequest
+from shared.schemas.figures import Comparison
 from shared.schemas.health import Readiness
 from shared.schemas.jobs import Job, JobState
 from shared.schemas.listing import Listing
@@ -200,6 +201,11 @@ class Client:
     def release(self, release_id: str) -> Release:
         """Return a release."""
         return self._get(f"/v1/releases/{_part(release_id)}", Release)
+
+    def compare(self, first: str, second: str, *, figure: str | None = None) -> Comparison:
+        """Return the figures of two releases side by side, or one of them by its key."""
+        query = {"first": first, "second": second, "figure": figure}
+        return self._read(Request("GET", "/v1/releases/compare", query=query), Comparison)
 
     def designs(self, job_id: str) -> list[Design]:
         """Return the designs of a job, in their order."""

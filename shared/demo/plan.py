@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from shared.colour import FAMILY_NAMES
 from shared.schemas.base import Schema
+from shared.schemas.models import Release
 
 _ROW: Final = 8
 _WITH_COLOUR: Final = 2
@@ -15,6 +17,22 @@ class DesignWish(Schema):
     title: str
     condition: dict[str, str]
     count: int
+
+
+def choices_of(
+    release: Release, counts: Mapping[str, Mapping[str, int]]
+) -> dict[str, tuple[str, ...]]:
+    """Return what a release can be asked for: its labels, and the catalog's own colours.
+
+    Args:
+        release: the release; where it takes any colour, the families that garments have are named.
+        counts: how many garments have each value of each attribute.
+    """
+    choices = dict(release.vocabulary)
+    if release.colours:
+        colours = counts.get("colour", {})
+        choices["colour"] = tuple(name for name in FAMILY_NAMES if colours.get(name))
+    return choices
 
 
 def plan_designs(

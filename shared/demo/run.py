@@ -19,7 +19,7 @@ from shared.client.keyfile import save_key, saved_key
 from shared.client.progress import watch
 from shared.clock import utc_now
 from shared.console import console_token
-from shared.demo.plan import DesignWish, plan_designs
+from shared.demo.plan import DesignWish, choices_of, plan_designs
 from shared.demo.server import Server, served
 from shared.demo.sheet import Row, contact_sheet
 from shared.demo.sources import DemoCatalog, DemoKind, choose_catalog, draw_catalog
@@ -180,7 +180,8 @@ class _Demo:
         return release
 
     def _design(self, client: Client, release: Release, catalog: Catalog) -> Path:
-        wishes = plan_designs(release.vocabulary, self._options.designs, counts=catalog.attributes)
+        choices = choices_of(release, catalog.attributes)
+        wishes = plan_designs(choices, self._options.designs, counts=catalog.attributes)
         jobs = [
             client.design(
                 DesignRequest(

@@ -224,6 +224,21 @@ def labels_up_to(
     yield from (tuple(row) for row in result)  # type: ignore[misc]  # the columns fix the length
 
 
+def palettes_up_to(
+    tx: Transaction, catalog_id: str, version: int
+) -> Iterator[tuple[str, int, list[list[Any]]]]:
+    """Yield (shard id, place in the shard, palette) of every garment of a version.
+
+    A palette is ``[[L, a, b, weight, family], ...]``: CIELAB (D65) and the share of the garment,
+    0..1, its main colour first; empty for grey pictures.
+    """
+    query = select(GarmentRow.shard_id, GarmentRow.shard_index, GarmentRow.palette).where(
+        GarmentRow.catalog_id == catalog_id, GarmentRow.added_in_version <= version
+    )
+    result = tx.session.execute(query.execution_options(yield_per=_BATCH))
+    yield from (tuple(row) for row in result)
+
+
 def observed(
     tx: Transaction, site_id: str, catalog_id: str | None
 ) -> Iterator[tuple[dt.date | None, float, str | None, dict[str, str]]]:

@@ -153,4 +153,12 @@ def _release(row: ReleaseRow, model: str) -> Release:
     hidden = {"site_id", "artifact"}
     values = {name: value for name, value in columns_of(row).items() if name not in hidden}
     url = f"/v1/releases/{row.id}"
-    return Release(**values, model=model, url=url, grid_url=f"{url}/grid")
+    return Release(
+        **values,
+        model=model,
+        # Releases made before colours were a condition say nothing of slots.
+        colours=bool(row.card.get("slots")),
+        url=url,
+        grid_url=f"{url}/grid",
+        card_url=f"{url}/card",
+    )

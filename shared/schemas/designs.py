@@ -15,6 +15,9 @@ Condition = dict[
 ]
 
 
+# What a release with colours takes beside its labels, in the order of its colour slots.
+COLOUR_KEYS: Final = ("colour", "second_colour")
+
 # Measured on Fashion-MNIST and on shop photos: 0.7 raised the share that looks like the category
 # asked for by seven points, for a fifth less spread within it.
 USUAL_VARIETY: Final = 0.8
@@ -40,9 +43,13 @@ class DesignRequest(Schema):
     count: int = Field(1, ge=1, le=64)
     condition: Condition = Field(
         default_factory=dict,
-        examples=[{"category": "dress", "colour": "navy"}],
-        description="Attribute values that the release knows. A colour may be #rrggbb. "
-        "What is not named is left to chance.",
+        examples=[
+            {"category": "dress", "colour": "navy"},
+            {"category": "dress", "colour": "#1f3a5f", "second_colour": "white"},
+        ],
+        description="Attribute values that the release knows. Where its `colours` is true, "
+        "`colour` and `second_colour` are #rrggbb or one of the sixteen families; where colour is "
+        "one of its labels, #rrggbb stands for the nearest. What is not named is left to chance.",
     )
     seed: int | None = Field(None, ge=0, lt=2**31, description="Unset, one is drawn and returned.")
     size: int | None = Field(

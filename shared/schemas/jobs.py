@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, TypeAdapter
 
@@ -10,6 +10,11 @@ from shared.schemas.base import Schema
 from shared.schemas.catalogs import GarmentFields
 from shared.schemas.designs import USUAL_VARIETY, Condition, ImageFormat
 from shared.schemas.trends import TrendOptions
+
+Preset = Literal["auto", "residual", "dcgan", "mlp", "vae"]
+Width = Literal["auto", "s", "m", "l"]
+# What a training keeps back to be measured against; the engine caps it for large catalogs.
+USUAL_HELDOUT: Final = 0.1
 
 
 class JobKind(StrEnum):
@@ -89,10 +94,16 @@ class TrainingSpec(Schema):
     catalog_version: int = Field(ge=1)
     model: str
     size: int
-    preset: Literal["auto", "residual"] = "auto"
+    preset: Preset = "auto"
+    width: Width = "auto"
+    balance: float | None = Field(None, ge=0, le=1)
     budget: Budget
+    early_stop: int | None = Field(None, ge=2, le=1000)
+    heldout: float = Field(USUAL_HELDOUT, ge=0.02, le=0.3)
     seed: int = Field(ge=0, lt=2**31)
     attributes: tuple[str, ...]
+    colours: bool = Field(False, description="Condition on measured colours, in CIELAB.")
+    from_release: str | None = Field(None, description="Go on from this release's weights.")
     preview_seconds: float = Field(10, ge=1, le=3600)
     checkpoint_seconds: float = Field(30, ge=1, le=3600)
 
@@ -134,6 +145,16 @@ class JobError(Schema):
     details: dict[str, Any] = Field(default_factory=dict)
 
 
+class MetricPoint(Schema):
+    """One reading of a training's metric, with its interval where one was taken."""
+
+    images: int = Field(ge=0, description="Catalog images shown by then, repeats counted.")
+    seconds: float = Field(ge=0, description="Trained seconds by then.")
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
 class Progress(Schema):
     """How far a running job is. All but ``fraction`` depend on the kind of job."""
 
@@ -144,6 +165,12 @@ class Progress(Schema):
     images_seen: int | None = None
     images_per_second: float | None = None
     losses: dict[str, float] = Field(default_factory=dict)
+    metric: str | None = Field(
+        None, description="Key of the figure that `metrics` follows; it names the extractor too."
+    )
+    metrics: tuple[MetricPoint, ...] = Field(
+        (), description="That figure so far, oldest first, thinned to at most 60 readings."
+    )
     preview_url: str | None = None
     counts: dict[str, int] = Field(default_factory=dict)
 

@@ -6,11 +6,11 @@ from typing import Final
 from flask import Response, request
 from pydantic import Field
 
-from shared.colour import nearest_family
+from shared.colour import FAMILY_NAMES, code_of, nearest_family
 from shared.errors import InvalidInputError
 from shared.records import Transaction, designs, models
 from shared.schemas.base import Schema
-from shared.schemas.designs import Design, DesignRequest
+from shared.schemas.designs import COLOUR_KEYS, Design, DesignRequest
 from shared.schemas.jobs import DesignSpec
 from shared.schemas.listing import Listing
 from shared.schemas.models import Release
@@ -134,10 +134,13 @@ def _release(tx: Transaction, asked: DesignRequest) -> Release:
 
 
 def _value(name: str, value: str, release: Release) -> str:
+    if release.colours and name in COLOUR_KEYS:
+        return _colour(name, value)
     known = release.vocabulary.get(name)
     if known is None:
         what = "an attribute that this release knows"
-        raise unknown(what, name, release.vocabulary, place=("condition", name))
+        allowed = (*release.vocabulary, *(COLOUR_KEYS if release.colours else ()))
+        raise unknown(what, name, allowed, place=("condition", name))
     if value in known:
         return value
     if name == _COLOUR and value.startswith("#"):
@@ -145,6 +148,14 @@ def _value(name: str, value: str, release: Release) -> str:
         if family is not None:
             return family
     raise unknown(f"a {name} that this release knows", value, known, place=("condition", name))
+
+
+def _colour(name: str, value: str) -> str:
+    """Return a colour as it was given; the worker knows what it stands for."""
+    if code_of(value) is None:
+        what = "a colour: neither #rrggbb nor one of the families"
+        raise unknown(what, value, FAMILY_NAMES, place=("condition", name))
+    return value
 
 
 def _size(asked: int | None, release: Release) -> int:

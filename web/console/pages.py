@@ -1,7 +1,8 @@
 """The first page, and the door to it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from markupsafe import Markup, escape
@@ -14,17 +15,18 @@ from shared.console import (
     read_console_token,
     session_token,
 )
-from shared.errors import ForbiddenError, UnauthorizedError
+from shared.errors import ForbiddenError, NotFoundError, UnauthorizedError
 from shared.jobs.view import view
 from shared.queue.once import first_use
 from shared.records import Transaction, catalogs, designs, jobs, models, reports, sites
 from shared.schemas.designs import Design
-from shared.schemas.jobs import Job, JobState
+from shared.schemas.jobs import Job, JobKind, JobState
 from shared.schemas.models import Model, Release
 from shared.schemas.problems import MEDIA_TYPE, Problem
 from shared.schemas.reports import ReportView
 from shared.schemas.sites import ApiKey
 from web import auth
+from web.console import training as plot
 from web.console import words
 from web.problems import KINDS
 from web.runtime import runtime
@@ -81,6 +83,35 @@ def home() -> AnyResponse:
     with runtime().records.reading() as tx:
         shown = _collect(tx, key.site_id)
     return page("home.html", shown=shown, now=utc_now(), words=words, State=JobState)
+
+
+@blueprint.get("/trainings/<job_id>")
+def training(job_id: str) -> AnyResponse:
+    """Show one training: how far it is, its samples and its metric, and what was asked."""
+    key = auth.session_key()
+    if key is None:
+        return redirect(url_for("console.login"))
+    with runtime().records.reading() as tx:
+        row = jobs.get(tx, job_id, site_id=key.site_id)
+        if row.kind is not JobKind.TRAINING:
+            raise NotFoundError(f"Job {job_id} is no training; it trains nothing.", id=job_id)
+        site = sites.get(tx, key.site_id).name
+        release = _made(tx, row.result)
+        known = catalogs.page(tx, key.site_id, limit=_CATALOGS).items
+    job = view(row, runtime().board)
+    names = {catalog.id: catalog.name for catalog in known}
+    return page(
+        "training.html",
+        job=job,
+        site=site,
+        release=release,
+        catalog=names.get(str(row.spec.get("catalog_id"))),
+        grid_url=_grid_url(job, release),
+        curve=plot.curve_of(job.progress),
+        asked=plot.asked_of(row.spec),
+        plot=plot,
+        words=words,
+    )
 
 
 @blueprint.get("/login")
@@ -163,6 +194,17 @@ def _collect(tx: Transaction, site_id: str) -> Shown:
         designs=list(designs.page(tx, site_id, limit=_DESIGNS).items),
         report=newest[0] if newest else None,
     )
+
+
+def _made(tx: Transaction, result: Mapping[str, Any] | None) -> Release | None:
+    release_id = (result or {}).get("release_id")
+    return None if release_id is None else models.release(tx, str(release_id)).release
+
+
+def _grid_url(job: Job, release: Release | None) -> str | None:
+    if release is not None:
+        return release.grid_url
+    return job.progress.preview_url if job.progress else None
 
 
 def _newest(tx: Transaction, model: Model) -> Release | None:

@@ -8,7 +8,9 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.colour import FAMILY_NAMES, code_of
 from shared.errors import InvalidInputError, ToileError
+from shared.schemas.designs import COLOUR_KEYS
 from shared.schemas.jobs import DesignSpec
 from worker.designs.images import encode
 
@@ -36,7 +38,10 @@ class Generates(Protocol):
         *,
         temper: Sequence[float],
     ) -> NDArray[np.uint8]:
-        """Return uint8 [n, size, size, channels], one picture a seed, condition and temper."""
+        """Return uint8 [n, size, size, channels], one picture a seed, condition and temper.
+
+        A condition's colours, where the release takes them, are ``#rrggbb``.
+        """
         ...
 
     def complete(
@@ -110,6 +115,10 @@ def _refusal(generator: Generates, spec: DesignSpec) -> ToileError | None:
             size=spec.size,
         )
     for name, value in spec.condition.items():
+        if name in _colour_keys(generator):
+            if code_of(value) is None:
+                return _no_colour(name, value)
+            continue
         known = generator.vocabulary.get(name, ())
         if value not in known:
             return InvalidInputError(
@@ -121,9 +130,33 @@ def _refusal(generator: Generates, spec: DesignSpec) -> ToileError | None:
     return None
 
 
+def _no_colour(name: str, value: str) -> ToileError:
+    return InvalidInputError(
+        f"{name} = {value!r} is no colour. Expected #rrggbb or one of: {', '.join(FAMILY_NAMES)}.",
+        attribute=name,
+        value=value,
+    )
+
+
+def _colour_keys(generator: Generates) -> tuple[str, ...]:
+    """Return the condition keys that are colours to this generator, not labels."""
+    # Releases made before colours were a condition have no slots.
+    return COLOUR_KEYS[: getattr(generator, "slots", 0)]
+
+
+def _conditions(generator: Generates, spec: DesignSpec) -> list[dict[str, str]]:
+    """Return what the generator is asked for each design: colours as codes, families too."""
+    colours = _colour_keys(generator)
+    condition = {
+        name: (code_of(value) or value) if name in colours else value
+        for name, value in spec.condition.items()
+    }
+    return [condition] * spec.count
+
+
 def _forward(generator: Generates, members: Sequence[DesignSpec]) -> list[NDArray[np.uint8]]:
     seeds = [seed for spec in members for seed in seeds_of(spec)]
-    conditions = [spec.condition for spec in members for _ in range(spec.count)]
+    conditions = [one for spec in members for one in _conditions(generator, spec)]
     if not seeds:
         return []
     temper = [spec.variety for spec in members for _ in range(spec.count)]
@@ -134,10 +167,15 @@ def _forward(generator: Generates, members: Sequence[DesignSpec]) -> list[NDArra
 
 def _encode_all(generator: Generates, spec: DesignSpec, pixels: NDArray[np.uint8]) -> Made:
     seeds = seeds_of(spec)
-    conditions = generator.complete(seeds, [spec.condition] * spec.count)
+    conditions = generator.complete(seeds, _conditions(generator, spec))
     try:
+        # What was asked is told as it was asked: `navy` stays `navy`, and gives the same again.
         pictures = tuple(
-            Picture(seed, condition, encode(one, size=spec.size, image_format=spec.format))
+            Picture(
+                seed,
+                {**condition, **spec.condition},
+                encode(one, size=spec.size, image_format=spec.format),
+            )
             for seed, condition, one in zip(seeds, conditions, pixels, strict=True)
         )
     except (OSError, ValueError) as error:

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,6 +10,10 @@ from shared.errors import ToileError
 
 if TYPE_CHECKING:
     from worker.gan.progress import Progress
+
+
+SHOWN = ("discriminator", "encoder", "generator", "margin", "divergence")
+"""Of the losses, what one line has room for."""
 
 
 @click.group()
@@ -24,21 +28,48 @@ def main() -> None:
 @click.option("--minutes", type=float, help="Budget in minutes, over all resumes.")
 @click.option("--images", type=int, help="Budget in images, in place of minutes.")
 @click.option("--size", type=int, help="Side in px; pictures are 32 unless told.")
+@click.option(
+    "--preset",
+    type=click.Choice(["auto", "residual", "dcgan", "mlp", "vae"]),
+    default="auto",
+    show_default=True,
+)
+@click.option(
+    "--width", type=click.Choice(["auto", "s", "m", "l"]), default="auto", show_default=True
+)
+@click.option(
+    "--early-stop", type=int, help="End when the metric has not moved over so many readings."
+)
+@click.option(
+    "--from",
+    "start",
+    type=click.Path(path_type=Path, exists=True),
+    help="Folder of a release to go on from.",
+)
+@click.option(
+    "--judge/--no-judge",
+    default=True,
+    show_default=True,
+    help="Measure against held-out garments while training, and publish the best state.",
+)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--attributes", default="", help="Labels to learn, with commas; all unless told.")
 @click.option("--preview-seconds", default=15.0, show_default=True)
 @click.option("--checkpoint-seconds", default=60.0, show_default=True)
 def train(  # noqa: PLR0913 - one parameter an option is click's way
     *, data: Path, out: Path, minutes: float | None, images: int | None, size: int | None,
+    preset: Any, width: Any, early_stop: int | None, start: Path | None, judge: bool,
     seed: int, attributes: str, preview_seconds: float, checkpoint_seconds: float,
 ) -> None:  # fmt: skip
     """Train, or go on training, and write the release, the sample sheets and the checkpoints."""
     from worker.gan import sources
     from worker.gan.checkpoint import FolderCheckpoints
+    from worker.gan.judging import Judging
     from worker.gan.recipe import Recipe
 
     recipe = Recipe(
-        minutes=minutes, images=images, seed=seed,
+        minutes=minutes, images=images, seed=seed, preset=preset, width=width,
+        early_stop=early_stop,
         preview_seconds=preview_seconds, checkpoint_seconds=checkpoint_seconds,
     )  # fmt: skip
     dataset = sources.read(data, size=size, attributes=[a for a in attributes.split(",") if a])
@@ -49,6 +80,7 @@ def train(  # noqa: PLR0913 - one parameter an option is click's way
     release = run(
         recipe, dataset, FolderCheckpoints(out / "checkpoints"),
         on_progress=_Reporter(out / "grids"), should_stop=lambda: False,
+        start=_files(start) if start else None, judge=Judging() if judge else None,
     )  # fmt: skip
     for name, content in release.files().items():
         (out / name).write_bytes(content)
@@ -75,9 +107,7 @@ def sample(  # noqa: PLR0913 - one parameter an option is click's way
     from worker.gan import grid
     from worker.gan.release import load_generator
 
-    names = ("generator.npz", "generator.json")
-    files = {n: (release / n).read_bytes() for n in names if (release / n).exists()}
-    generator = load_generator(files)
+    generator = load_generator(_files(release))
     if wishes or not generator.vocabulary:
         conditions = [dict(_wish(wish) for wish in wishes)] * count
         seeds = list(range(seed, seed + count))
@@ -103,12 +133,20 @@ class _Reporter:
         line = (
             f"{progress.fraction:4.0%}  step {progress.step}  {progress.images_per_second:.0f} "
             f"images/s  {progress.eta_seconds:.0f} s left  "
-            + "  ".join(f"{name} {loss:.3f}" for name, loss in progress.losses.items())
+            + "  ".join(f"{n} {progress.losses[n]:.2f}" for n in SHOWN if n in progress.losses)
         )
-        click.echo(f"\r{line:<100}", nl=False)
+        if progress.metrics:
+            line += f"  {progress.metric} {progress.metrics[-1]['value']:.4g}"
+        click.echo(f"\r{line:<110}", nl=False)
         if progress.grid is not None:
             path = self._folder / f"{progress.images_seen:010d}.png"
             path.write_bytes(grid.png(progress.grid))
+
+
+def _files(release: Path) -> dict[str, bytes]:
+    """Read what a release's folder holds; whoever loads it says what is missing."""
+    names = ("generator.npz", "generator.json", "critic.npz")
+    return {n: (release / n).read_bytes() for n in names if (release / n).exists()}
 
 
 def _wish(text: str) -> tuple[str, str]:

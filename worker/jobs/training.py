@@ -3,23 +3,27 @@
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shared import ids
 from shared.artifacts import ArtifactStore, keys
+from shared.clock import utc_now
+from shared.errors import ReleaseCorruptError
 from shared.records import Transaction, catalogs, models
-from shared.schemas.jobs import Progress, TrainingSpec
-from shared.schemas.models import MINIMUM_OF_VALUE
+from shared.schemas.jobs import MetricPoint, Progress, TrainingSpec
 from worker.attempt import Attempt, Outcome, Publish
-from worker.catalogs.shards import ShardSlice, assemble
-from worker.gan.data import Dataset
+from worker.jobs.datasets import load_dataset
 from worker.runtime import Runtime
 
 LOG: Final = logging.getLogger(__name__)
+
+METRIC_POINTS: Final = 60
+"""Readings of the metric that a poll shows: enough for a curve, small enough for each poll."""
 
 
 def train(attempt: Attempt) -> Publish:
@@ -38,6 +42,11 @@ def train(attempt: Attempt) -> Publish:
     attempt.report(Progress(fraction=0, message="loading the catalog"))
     dataset = load_dataset(attempt.runtime, spec)
     checkpoints = ArtifactCheckpoints(attempt.runtime.store, attempt.job.id, attempt.job.fence)
+    options: dict[str, Any] = {}
+    if spec.from_release is not None:
+        options["start"] = start_files(
+            attempt.runtime, spec.from_release, site_id=attempt.job.site_id
+        )
     try:
         trained = train_gan(
             recipe_of(spec),
@@ -45,6 +54,7 @@ def train(attempt: Attempt) -> Publish:
             checkpoints,
             on_progress=_Reporter(attempt),
             should_stop=attempt.should_stop,
+            **options,
         )
     except TrainingInterrupted:
         attempt.raise_if_stopped()
@@ -56,75 +66,43 @@ def recipe_of(spec: TrainingSpec) -> Any:
     """Return the GAN engine's recipe for a spec."""
     from worker.gan.recipe import Recipe
 
-    return Recipe(
-        preset=spec.preset,
-        minutes=spec.budget.minutes,
-        images=spec.budget.images,
-        seed=spec.seed,
-        preview_seconds=spec.preview_seconds,
-        checkpoint_seconds=spec.checkpoint_seconds,
-    )
+    asked: dict[str, Any] = {
+        "preset": spec.preset,
+        "width": spec.width,
+        "balance": spec.balance,
+        "minutes": spec.budget.minutes,
+        "images": spec.budget.images,
+        "early_stop": spec.early_stop,
+        "heldout": spec.heldout,
+        "seed": spec.seed,
+        "preview_seconds": spec.preview_seconds,
+        "checkpoint_seconds": spec.checkpoint_seconds,
+    }
+    known = {field.name for field in fields(Recipe)}
+    return Recipe(**{name: value for name, value in asked.items() if name in known})
 
 
-def load_dataset(runtime: Runtime, spec: TrainingSpec) -> Dataset:
-    """Return the garments of a catalog version as arrays, pictures at the spec's size."""
-    with runtime.records.reading() as tx:
-        shards = catalogs.shards_up_to(tx, spec.catalog_id, spec.catalog_version)
-        labels = list(catalogs.labels_up_to(tx, spec.catalog_id, spec.catalog_version))
-        channels = catalogs.channels_of(tx, spec.catalog_id)
-    starts = dict(
-        zip(
-            (shard.id for shard in shards),
-            np.cumsum([0, *(shard.count for shard in shards)])[:-1].tolist(),
-            strict=True,
-        )
-    )
-    cache = runtime.settings.cache_folder
-    parts = [ShardSlice(runtime.store.fetch(shard.artifact, cache)) for shard in shards]
-    name = f"{spec.catalog_id}-v{spec.catalog_version}-{spec.size}x{channels}.npy"
-    images = assemble(
-        parts, size=spec.size, channels=channels, destination=cache / "datasets" / name
-    )
-    places = [(starts[shard_id] + index, values) for shard_id, index, values in labels]
-    codes, vocabulary = encode_labels(places, count=len(images), attributes=spec.attributes)
-    mark = [spec.catalog_id, spec.catalog_version, [shard.sha256 for shard in shards]]
-    fingerprint = hashlib.sha256(json.dumps(mark).encode()).hexdigest()
-    return Dataset(images=images, labels=codes, vocabulary=vocabulary, fingerprint=fingerprint)
+def start_files(runtime: Runtime, release_id: str, *, site_id: str) -> dict[str, bytes]:
+    """Return the files of the release that a training goes on from, by name.
 
-
-def encode_labels(
-    places: list[tuple[int, dict[str, str]]], *, count: int, attributes: tuple[str, ...]
-) -> tuple[dict[str, NDArray[np.int32]], dict[str, tuple[str, ...]]]:
-    """Turn labels into codes.
-
-    Args:
-        places: (row of the picture, its labels) of each garment.
-        count: how many pictures there are.
-        attributes: the labels to keep.
-
-    Returns:
-        attribute -> int32 [count], the value's place in the vocabulary or -1 where unknown; and
-        attribute -> its values in order, without those of fewer than eight garments. An attribute
-        that is left with fewer than two values says nothing, and is left out.
+    Raises:
+        NotFoundError: the site has no such release.
+        ReleaseCorruptError: its weights are not in the store.
     """
-    codes: dict[str, NDArray[np.int32]] = {}
-    vocabulary: dict[str, tuple[str, ...]] = {}
-    for name in attributes:
-        counts: dict[str, int] = {}
-        for _, values in places:
-            if name in values:
-                counts[values[name]] = counts.get(values[name], 0) + 1
-        kept = tuple(
-            sorted(value for value, number in counts.items() if number >= MINIMUM_OF_VALUE)
+    with runtime.records.reading() as tx:
+        place = models.release(tx, release_id, site_id=site_id)
+    files = {
+        key.removeprefix(place.artifact): runtime.store.read(key)
+        for key in sorted(runtime.store.keys(place.artifact))
+    }
+    lost = [name for name in ("generator.npz", "generator.json") if name not in files]
+    if lost:
+        raise ReleaseCorruptError(
+            f"Release {release_id} has lost its {' and '.join(lost)}, so no training can go on "
+            "from it. Restore the artifact store from a backup, or train anew.",
+            release=release_id,
         )
-        if len(kept) < 2:  # noqa: PLR2004 - one value is no choice
-            continue
-        position = {value: code for code, value in enumerate(kept)}
-        column = np.full(count, -1, np.int32)
-        for row, values in places:
-            column[row] = position.get(values.get(name, ""), -1)
-        codes[name], vocabulary[name] = column, kept
-    return codes, vocabulary
+    return files
 
 
 class _Reporter:
@@ -152,14 +130,73 @@ class _Reporter:
                 images_seen=progress.images_seen,
                 images_per_second=progress.images_per_second,
                 losses=dict(progress.losses),
+                metric=getattr(progress, "metric", None),
+                metrics=metric_points(getattr(progress, "metrics", ())),
                 preview_url=self._url,
             )
         )
 
 
-def _publication(attempt: Attempt, spec: TrainingSpec, files: Mapping[str, bytes]) -> Publish:
+def metric_points(readings: Sequence[Mapping[str, float]]) -> tuple[MetricPoint, ...]:
+    """Return a metric's curve as polls show it: evenly thinned, its first and last reading kept.
+
+    Readings that are no finite number are left out: JSON has no word for them.
+    """
+    good = [one for one in readings if math.isfinite(one["value"])]
+    chosen = np.linspace(0, len(good) - 1, min(len(good), METRIC_POINTS)).round().astype(int)
+    return tuple(_point(good[place]) for place in chosen.tolist())
+
+
+def _point(reading: Mapping[str, float]) -> MetricPoint:
+    edges = {name: reading.get(name) for name in ("low", "high")}
+    return MetricPoint(
+        images=int(reading["images"]),
+        seconds=reading["seconds"],
+        value=reading["value"],
+        **{name: edge for name, edge in edges.items() if edge is not None and math.isfinite(edge)},
+    )
+
+
+def described(
+    files: Mapping[str, bytes], *, spec: TrainingSpec, origin: Mapping[str, str | int]
+) -> dict[str, bytes]:
+    """Return a release's files with the card that says where they come from, and its page.
+
+    Args:
+        files: what the engine made.
+        spec: what was asked.
+        origin: where the release comes from, such as its model and catalog, by name.
+    """
+    from worker.gan.card_page import render
+
+    card = json.loads(files["card.json"])
+    slots = json.loads(files["generator.json"]).get("slots", 0)
+    card |= {"slots": slots, "origin": dict(origin), "spec": spec.model_dump(mode="json")}
+    return {
+        **files,
+        "card.json": json.dumps(card, indent=1).encode(),
+        "card.html": render(card, grid=files["grid.png"]),
+    }
+
+
+def _origin(attempt: Attempt, spec: TrainingSpec, release_id: str) -> dict[str, str | int]:
+    with attempt.runtime.records.reading() as tx:
+        catalog = catalogs.get(tx, attempt.job.site_id, spec.catalog_id)
+    return {
+        "release": release_id,
+        "model": spec.model,
+        "catalog": catalog.name,
+        "catalog_id": catalog.id,
+        "catalog_version": spec.catalog_version,
+        "job": attempt.job.id,
+        "made_at": utc_now().isoformat(timespec="seconds"),
+    }
+
+
+def _publication(attempt: Attempt, spec: TrainingSpec, made: Mapping[str, bytes]) -> Publish:
     runtime, job = attempt.runtime, attempt.job
     release_id = ids.new_id(ids.RELEASE)
+    files = described(made, spec=spec, origin=_origin(attempt, spec, release_id))
     hashes = {
         name: runtime.store.put(keys.release_file(release_id, name), data).sha256
         for name, data in files.items()
@@ -189,6 +226,7 @@ def _publication(attempt: Attempt, spec: TrainingSpec, files: Mapping[str, bytes
                 "model": release.model,
                 "url": release.url,
                 "grid_url": release.grid_url,
+                "card_url": release.card_url,
             }
         )
 

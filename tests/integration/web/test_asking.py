@@ -9,7 +9,7 @@ from redis import Redis
 from shared.artifacts import ArtifactStore
 from shared.queue.names import Queue
 from shared.records import Records
-from tests.fixtures.shop import Shop, add_catalog, fill_shop
+from tests.fixtures.shop import Shop, add_catalog, add_release, fill_shop
 from web.app import Application
 
 from .conftest import client_of
@@ -29,7 +29,9 @@ def test_a_training_needs_no_more_than_a_catalog(client: FlaskClient, shop: Shop
     spec = answer.get_json()["spec"]
     assert spec["catalog_id"] == shop.catalog_id
     assert (spec["catalog_version"], spec["size"], spec["model"]) == (1, 32, "default")
-    assert spec["attributes"] == ["category", "colour"]
+    assert (spec["attributes"], spec["colours"]) == (["category"], True)
+    assert (spec["preset"], spec["width"], spec["balance"]) == ("auto", "auto", None)
+    assert (spec["early_stop"], spec["heldout"], spec["from_release"]) == (None, 0.1, None)
 
 
 def test_a_job_that_was_taken_is_sent(client: FlaskClient, redis: Redis) -> None:
@@ -41,13 +43,51 @@ def test_a_job_that_was_taken_is_sent(client: FlaskClient, redis: Redis) -> None
 
 
 @pytest.mark.parametrize(
-    ("size", "status"), [(16, 202), (32, 202), (36, 422), (30, 422), (12, 422)]
+    ("size", "status"), [(16, 202), (32, 202), (30, 202), (33, 422), (12, 422)]
 )
 def test_a_training_is_not_larger_than_its_catalogs_pictures(
     client: FlaskClient, size: int, status: int
 ) -> None:
     answer = client.post("/v1/training-jobs", json={"catalog": "summer", "size": size})
     assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("preset", "stylegan"), ("width", "xl"), ("balance", 1.5), ("balance", -0.1),
+        ("early_stop", 1), ("heldout", 0.5), ("heldout", 0.01), ("size", 257),
+    ],
+)  # fmt: skip
+def test_a_setting_of_the_engine_out_of_its_range_is_refused_where_it_stands(
+    client: FlaskClient, field: str, value: Any
+) -> None:
+    refused(client.post("/v1/training-jobs", json={"catalog": "summer", field: value}), field)
+
+
+def test_the_settings_of_the_engine_are_kept_in_the_spec(client: FlaskClient) -> None:
+    asked = {
+        "preset": "vae", "width": "l", "balance": 0.5, "early_stop": 6, "heldout": 0.2, "size": 29,
+    }  # fmt: skip
+    answer = client.post("/v1/training-jobs", json={"catalog": "summer", **asked})
+    assert answer.status_code == 202, answer.text
+    assert asked.items() <= answer.get_json()["spec"].items()
+
+
+def test_a_training_goes_on_from_a_release_with_its_size_and_labels(
+    client: FlaskClient, shop: Shop
+) -> None:
+    body = {"catalog": "summer", "from_release": shop.release_id}
+    spec = client.post("/v1/training-jobs", json=body).get_json()["spec"]
+    assert (spec["from_release"], spec["size"]) == (shop.release_id, 32)
+    assert (spec["attributes"], spec["colours"]) == (["category", "colour"], False)
+    refused(client.post("/v1/training-jobs", json={**body, "size": 16}), "size")
+
+
+@pytest.mark.parametrize("named", ["rel_never", "default"])
+def test_a_release_that_is_not_there_is_no_start(client: FlaskClient, named: str) -> None:
+    body = {"catalog": "summer", "from_release": named}
+    assert client.post("/v1/training-jobs", json=body).status_code == 404
 
 
 def test_an_unknown_label_to_train_on_is_told_the_known_ones(client: FlaskClient) -> None:
@@ -137,6 +177,34 @@ def test_a_colour_code_becomes_the_nearest_colour_that_the_release_knows(
         "/v1/design-jobs", json={"model": "default", "condition": {"colour": code}}
     )
     assert answer.get_json()["spec"]["condition"] == {"colour": family}
+
+
+@pytest.mark.parametrize("value", ["#1c2748", "#E02020", "navy", "olive"])
+def test_a_release_with_colours_takes_any_colour_as_it_was_given(
+    client: FlaskClient, records: Records, store: ArtifactStore, shop: Shop, value: str
+) -> None:
+    with records.transaction() as tx:
+        add_release(tx, store, shop, model="colourful", colours=True)
+    condition = {"category": "dress", "colour": value, "second_colour": "white"}
+    answer = client.post("/v1/design-jobs", json={"model": "colourful", "condition": condition})
+    assert answer.get_json()["spec"]["condition"] == condition
+    assert client.get(f"/v1/releases/{shop.release_id}").get_json()["colours"] is True
+
+
+@pytest.mark.parametrize("value", ["#12", "#gggggg", "nvy", "rgb(1,2,3)"])
+def test_what_is_no_colour_is_refused_with_the_families(
+    client: FlaskClient, records: Records, store: ArtifactStore, shop: Shop, value: str
+) -> None:
+    with records.transaction() as tx:
+        add_release(tx, store, shop, model="colourful", colours=True)
+    body = {"model": "colourful", "condition": {"second_colour": value}}
+    problem = refused(client.post("/v1/design-jobs", json=body), "condition", "second_colour")
+    assert "navy" in problem["details"]["allowed"]
+
+
+def test_a_release_without_colours_knows_no_second_one(client: FlaskClient) -> None:
+    body = {"model": "default", "condition": {"second_colour": "navy"}}
+    refused(client.post("/v1/design-jobs", json=body), "condition", "second_colour")
 
 
 @pytest.mark.parametrize("code", ["#12", "#gggggg", "#"])

@@ -12,7 +12,7 @@ from shared.jobs import lifecycle
 from shared.jobs.submit import enqueue
 from shared.queue.status import StatusBoard, StatusDocument
 from shared.records import Records, sites
-from shared.schemas.jobs import JobState, Progress
+from shared.schemas.jobs import JobState, MetricPoint, Progress
 from shared.settings import Settings
 from tests.fixtures.shop import Shop, add_catalog, design_spec, open_shop, running, training_spec
 from web.app import Application
@@ -146,6 +146,52 @@ def test_the_page_loads_itself_again_while_something_moves(
         assert words in text
 
 
+def test_a_training_has_a_page_with_its_losses_metric_and_samples(
+    visitor: FlaskClient, records: Records, redis: Redis, shop: Shop
+) -> None:
+    with records.transaction() as tx:
+        job = running(tx, shop, training_spec(shop, model="autumn"))
+    readings = tuple(
+        MetricPoint(images=1000 * n, seconds=n, value=900 / n, low=800 / n, high=950 / n)
+        for n in range(1, 9)
+    )
+    progress = Progress(
+        fraction=0.5, eta_seconds=200, images_seen=8000, images_per_second=812, message="training",
+        losses={"discriminator": 0.6512, "generator": 1.42}, metric="fd_indomain[A@1a2b3c4d]",
+        metrics=readings, preview_url=f"/v1/jobs/{job.id}/preview?v=1",
+    )  # fmt: skip
+    StatusBoard(redis).write(job.id, StatusDocument(fence=job.fence, progress=progress))
+    place = f"/trainings/{job.id}"
+    assert f'href="{place}"' in visitor.get("/").text
+    text = visitor.get(place).text
+    for words in (
+        'http-equiv="refresh"', "autumn", "on summer, version 1", "50%", "discriminator 0.651",
+        "812</b> images a second", "fd_indomain[A@1a2b3c4d]", "<polyline", "<polygon",
+        f"/v1/jobs/{job.id}/preview?v=1", "3 minutes",
+    ):  # fmt: skip
+        assert words in text
+    assert visitor.get(f"/v1/jobs/{job.id}").get_json()["progress"]["metrics"][7]["value"] == 112.5
+
+
+def test_a_training_that_is_over_leads_to_its_card(visitor: FlaskClient, shop: Shop) -> None:
+    text = visitor.get(f"/trainings/{shop.jobs['training']}").text
+    assert f"/v1/releases/{shop.release_id}/card" in text
+    assert f"/v1/releases/{shop.release_id}/grid" in text
+    assert "http-equiv" not in text
+
+
+def test_only_the_sites_own_trainings_have_a_page(
+    app: Application, visitor: FlaskClient, records: Records, shop: Shop
+) -> None:
+    assert visitor.get(f"/trainings/{shop.jobs['design']}").status_code == 404
+    assert visitor.get("/trainings/job_never").status_code == 404
+    place = f"/trainings/{shop.jobs['training']}"
+    stranger = app.test_client()
+    assert stranger.get(place).headers["Location"] == "/login"
+    stranger.post("/login", data={"key": open_shop(records, "rival").secret})
+    assert stranger.get(place).status_code == 404
+
+
 def test_an_empty_site_is_told_how_to_begin(app: Application, records: Records) -> None:
     client = app.test_client()
     client.post("/login", data={"key": open_shop(records, "empty").secret})
@@ -160,16 +206,18 @@ def test_everything_is_escaped(app: Application, records: Records, store: Artifa
         failed = running(tx, shop, training_spec(shop, model=EVIL))
         error = {"reason": EVIL, "message": EVIL}
         lifecycle.finish(tx, failed, JobState.FAILED, error=error, reason=EVIL)
-        running(tx, shop, training_spec(shop, model=EVIL))
+        job = running(tx, shop, training_spec(shop, model=EVIL))
     client = app.test_client()
     client.post("/login", data={"key": shop.secret})
-    text = client.get("/").text
-    assert "&lt;script&gt;" in text
-    assert "<script" not in text
+    for place in ("/", f"/trainings/{job.id}", f"/trainings/{failed.id}"):
+        text = client.get(place).text
+        assert "&lt;script&gt;" in text
+        assert "<script" not in text
 
 
-def test_pages_allow_no_script_and_no_inline_style(visitor: FlaskClient) -> None:
-    for place in ("/", "/login", "/docs", "/problems/not_found"):
+def test_pages_allow_no_script_and_no_inline_style(visitor: FlaskClient, shop: Shop) -> None:
+    training = f"/trainings/{shop.jobs['training']}"
+    for place in ("/", "/login", "/docs", "/problems/not_found", training):
         answer = visitor.get(place)
         policy = answer.headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy

@@ -31,6 +31,7 @@ def places(shop: Shop) -> dict[str, str]:
         "GET /v1/models/<model>/releases": f"/v1/models/{shop.model_id}/releases",
         "GET /v1/releases/<release>": f"/v1/releases/{shop.release_id}",
         "GET /v1/releases/<release>/grid": f"/v1/releases/{shop.release_id}/grid",
+        "GET /v1/releases/<release>/card": f"/v1/releases/{shop.release_id}/card",
         "GET /v1/designs/<design>": f"/v1/designs/{shop.design_ids[0]}",
         "GET /v1/designs/<design>/image": f"/v1/designs/{shop.design_ids[0]}/image",
         "GET /v1/trend-reports/<report>": f"/v1/trend-reports/{shop.report_id}",
@@ -93,9 +94,19 @@ def test_designs_of_another_sites_job_or_release_are_not_listed(
         assert rival.get(f"/v1/designs?{query}").get_json()["items"] == []
 
 
+def test_another_sites_release_is_compared_with_nothing(
+    rival: FlaskClient, client: FlaskClient, shop: Shop
+) -> None:
+    place = f"/v1/releases/compare?first={shop.release_id}&second={shop.release_id}"
+    assert client.get(place).status_code == 200
+    assert rival.get(place).status_code == 404
+
+
 def test_nothing_can_be_asked_with_another_sites_things(rival: FlaskClient, shop: Shop) -> None:
+    assert rival.post("/v1/catalogs", json={"name": "own"}).status_code == 201
     for place, body in (
         ("training-jobs", {"catalog": shop.catalog_id}),
+        ("training-jobs", {"catalog": "own", "from_release": shop.release_id}),
         ("design-jobs", {"release": shop.release_id}),
         ("design-jobs", {"model": shop.model_id}),
         ("trend-reports", {"catalog": shop.catalog_id}),

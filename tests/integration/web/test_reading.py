@@ -2,6 +2,7 @@
 
 from flask.testing import FlaskClient
 
+from shared.artifacts import ArtifactStore, keys
 from tests.fixtures.shop import Shop
 
 
@@ -15,6 +16,27 @@ def test_a_model_is_found_by_id_and_by_name_with_its_releases(
     assert client.get(release["url"]).get_json() == release
     assert release["vocabulary"]["category"] == ["coat", "dress", "shirt", "trousers"]
     assert client.get(release["grid_url"]).content_type == "image/png"
+
+
+def test_a_releases_card_is_a_page_that_runs_nothing_and_asks_the_network_nothing(
+    client: FlaskClient, shop: Shop
+) -> None:
+    release = client.get(f"/v1/releases/{shop.release_id}").get_json()
+    answer = client.get(release["card_url"])
+    assert answer.content_type.startswith("text/html")
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"].endswith("immutable")
+
+
+def test_a_release_whose_card_is_lost_says_so(
+    client: FlaskClient, shop: Shop, store: ArtifactStore
+) -> None:
+    store.delete(keys.release_file(shop.release_id, "card.html"))
+    answer = client.get(f"/v1/releases/{shop.release_id}/card")
+    assert (answer.status_code, answer.get_json()["reason"]) == (404, "not_found")
 
 
 def test_designs_are_found_by_job_and_by_release(client: FlaskClient, shop: Shop) -> None:

@@ -31,6 +31,7 @@ from shared.schemas.jobs import (
 from shared.schemas.trends import TrendOptions
 from tests.fixtures.rows import a_site
 from worker import attempt
+from worker.jobs.datasets import load_dataset
 from worker.jobs.designs import drain_release
 from worker.jobs.ingest import ingest_garments
 from worker.jobs.reports import make_report, schedule_reports
@@ -200,6 +201,10 @@ def test_a_training_ends_with_a_release_that_designs(
     assert (release.number, release.size, release.channels) == (1, 16, 3)
     assert release.vocabulary.keys() == {"category", "colour"}
     assert runtime.store.exists(keys.release_file(release_id, "grid.png"))
+    page = runtime.store.read(keys.release_file(release_id, "card.html")).decode()
+    assert "version 1 of the catalog drawn" in page
+    assert release.card["origin"]["release"] == release_id
+    assert release.card["spec"]["size"] == 16
     assert list(runtime.store.keys(keys.checkpoints(done.id))) == []
 
     category = release.vocabulary["category"][0]
@@ -222,6 +227,22 @@ def test_a_training_ends_with_a_release_that_designs(
 
     bad = spec.model_copy(update={"condition": {"category": "boat"}})
     assert do(runtime, site, bad).reason == "invalid_input"
+
+
+def test_a_colour_catalog_is_read_with_its_measured_colours(
+    runtime: Runtime, site: str, filled: str
+) -> None:
+    assert site
+    spec = training(filled, attributes=("category",), colours=True)
+    read = load_dataset(runtime, spec)
+    assert read.colours is not None
+    assert read.colours.shape == (read.n, 2, 3)
+    main, second = read.colours[:, 0], read.colours[:, 1]
+    assert np.isfinite(main).all()
+    assert ((main[:, 0] >= 0) & (main[:, 0] <= 100)).all()
+    known = np.isfinite(second).all(axis=1)
+    assert 0 < known.sum() < read.n
+    assert load_dataset(runtime, training(filled)).colours is None
 
 
 def test_a_training_that_is_drained_goes_on_from_its_checkpoint(

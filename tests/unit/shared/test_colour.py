@@ -147,3 +147,14 @@ def test_a_code_finds_the_nearest_of_the_families_that_are_known(
     code: str, among: tuple[str, ...], nearest: str | None
 ) -> None:
     assert colour.nearest_family(code, among) == nearest
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ("#1F3A5F", "#1f3a5f"), ("navy", "#1c2748"), ("Navy", None), ("sunset", None), ("", None),
+        ("#1f3", None), ("1f3a5f", None), ("#1f3a5g", None), ("#1f3a5f\n", None),
+    ],
+)  # fmt: skip
+def test_a_colour_is_a_code_or_a_family_for_its_swatch(given: str, code: str | None) -> None:
+    assert colour.code_of(given) == code

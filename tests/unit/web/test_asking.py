@@ -31,22 +31,81 @@ def a_catalog(**changes: Any) -> Catalog:
     return Catalog.model_validate(values)
 
 
-def a_release(**vocabulary: tuple[str, ...]) -> Release:
-    return Release(
+def a_release(*, changes: dict[str, Any] | None = None, **vocabulary: tuple[str, ...]) -> Release:
+    made = Release(
         id="rel_1", model_id="model_1", model="default", number=1, job_id="job_1",
         catalog_id="cat_1", catalog_version=1, size=48, channels=3, vocabulary=vocabulary,
         card={}, sha256="0" * 64, created_at=NOW, url="/v1/releases/rel_1",
-        grid_url="/v1/releases/rel_1/grid",
+        grid_url="/v1/releases/rel_1/grid", card_url="/v1/releases/rel_1/card",
     )  # fmt: skip
+    return made.model_copy(update=changes or {})
 
 
-def train(catalog: Catalog, *, garments: int = 400, **asked: Any) -> Any:
+def train(
+    catalog: Catalog, *, garments: int = 400, base: Release | None = None, **asked: Any
+) -> Any:
     request = TrainingRequest(catalog=catalog.name, **asked)
-    return training.spec_of(request, catalog, version=catalog.version, garments=garments)
+    return training.spec_of(request, catalog, version=catalog.version, garments=garments, base=base)
 
 
 def test_labels_are_chosen_where_two_values_have_enough_garments() -> None:
     assert train(a_catalog()).attributes == ("category",)
+
+
+LABELLED = {"category": {"dress": 20, "shirt": 20}, "colour": {"red": 20, "blue": 20}}
+
+
+def test_measured_colours_are_a_condition_in_place_of_the_label() -> None:
+    spec = train(a_catalog(attributes=LABELLED))
+    assert (spec.attributes, spec.colours) == (("category",), True)
+
+
+def test_a_colour_asked_for_by_name_is_a_label() -> None:
+    spec = train(a_catalog(attributes=LABELLED), attributes=("category", "colour"))
+    assert (spec.attributes, spec.colours) == (("category", "colour"), False)
+
+
+def test_in_a_grey_catalog_colour_can_only_be_a_label() -> None:
+    spec = train(a_catalog(attributes=LABELLED, channels=1))
+    assert (spec.attributes, spec.colours) == (("category", "colour"), False)
+
+
+KNOWN: dict[str, Any] = {"category": ("dress", "shirt")}
+
+
+def test_a_training_that_goes_on_takes_the_releases_size_labels_and_colours() -> None:
+    base = a_release(**KNOWN, changes={"colours": True})
+    spec = train(a_catalog(attributes=LABELLED), base=base)
+    assert (spec.from_release, spec.size, spec.attributes) == ("rel_1", 48, ("category",))
+    assert spec.colours
+    assert not train(a_catalog(attributes=LABELLED), base=a_release(**KNOWN)).colours
+
+
+@pytest.mark.parametrize(
+    ("catalog", "asked", "place", "words"),
+    [
+        ({"channels": 1}, {}, "from_release", "in colour"),
+        ({"image_size": 32}, {}, "from_release", "48 px"),
+        ({}, {"size": 32}, "size", "48 px"),
+        ({}, {"preset": "dcgan"}, "preset", "'residual'"),
+        ({}, {"width": "l"}, "width", "'s'"),
+        ({}, {"attributes": ("colour",)}, "attributes", "as they were measured"),
+    ],
+)
+def test_a_release_that_does_not_fit_is_no_start(
+    catalog: dict[str, Any], asked: dict[str, Any], place: str, words: str
+) -> None:
+    card = {"recipe": {"preset": "residual", "width": "s"}}
+    base = a_release(**KNOWN, changes={"colours": True, "card": card})
+    with pytest.raises(InvalidInputError, match=words) as caught:
+        train(a_catalog(attributes=LABELLED, **catalog), base=base, **asked)
+    assert [fault.location for fault in caught.value.details["errors"]] == [(place,)]
+
+
+def test_the_releases_own_networks_may_be_named() -> None:
+    base = a_release(**KNOWN, changes={"card": {"recipe": {"preset": "residual", "width": "s"}}})
+    spec = train(a_catalog(), base=base, preset="residual", width="s", size=48)
+    assert (spec.preset, spec.width, spec.size) == ("residual", "s", 48)
 
 
 def test_a_label_that_was_named_is_taken_once() -> None:
@@ -72,12 +131,12 @@ def test_just_enough_garments_are_taken() -> None:
     assert train(a_catalog(), garments=MINIMUM_GARMENTS).size == 64
 
 
-@given(size=st.integers(4, 64).map(lambda part: 4 * part))
+@given(size=st.integers(16, 256))
 def test_a_training_never_asks_for_more_pixels_than_there_are(size: int) -> None:
     if size > 64:
         with pytest.raises(InvalidInputError, match="64"):
             train(a_catalog(), size=size)
-    elif size >= 16:
+    else:
         assert train(a_catalog(), size=size).size == size
 
 

@@ -32,9 +32,9 @@ class Network(keras.Model):
         side = trunk.seen_side(size)
         self(tf.zeros((1, side, side, channels)))
 
-    def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:  # noqa: ARG002, FBT001, FBT002 - Keras' own signature
+    def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:  # noqa: FBT001, FBT002 - Keras' own signature
         """[n, side, side, channels] in [-1, 1] -> features and logits, [n, FEATURES + values]."""
-        features = self.trunk(images)
+        features = self.trunk(images, training=training)
         return tf.concat([features, self.heads(features)], axis=1)
 
 
@@ -56,6 +56,13 @@ class Classifier:
         self.vocabulary = {name: tuple(values) for name, values in about["vocabulary"].items()}
         self._run = trunk.Batched(network, size=about["size"], channels=about["channels"])
         self._scale = np.float32(about["scale"])
+
+    def rescaled(self, images: NDArray[np.uint8]) -> "Classifier":
+        """Make the features' mean square 1 on these images; for once after the training."""
+        self._about["scale"] = float(self._scale) * trunk.scale_of(self.features, images)
+        self._scale = np.float32(self._about["scale"])
+        self.digest = trunk.digest(self._about, self._weights)
+        return self
 
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """uint8 [n, size, size, channels] -> float32 [n, 128]; their mean square is about 1.
@@ -119,7 +126,7 @@ def train_classifier(
     Args:
         dataset: the catalog, without the garments held out for measuring.
         seed: every draw follows from it.
-        steps: batches of 128; None takes `fitting.default_steps`.
+        steps: batches of 64; None takes `fitting.default_steps`.
         on_progress: called after each step with the share done, 0..1; may raise to stop.
 
     Raises:
@@ -160,11 +167,10 @@ def classifier_of(
     def loss(batch: tf.Tensor, known: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
         seen = trunk.as_seen(batch)
         seen = _lightly_changed(seen, draw) if changed else seen
-        return _cross_entropy(network(seen)[:, trunk.FEATURES :], known, vocabulary)
+        return _cross_entropy(network(seen, training=True)[:, trunk.FEATURES :], known, vocabulary)
 
     fit(network, loss, images, labels, plan=Plan(steps, seed), on_progress=on_progress)
-    about["scale"] = trunk.scale_of(Classifier(about, network).features, images)
-    return Classifier(about, network)
+    return Classifier(about, network).rescaled(images)
 
 
 def hits(

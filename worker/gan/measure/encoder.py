@@ -14,6 +14,7 @@ from worker.gan.measure import trunk
 from worker.gan.measure.fitting import Plan, default_steps, fit
 
 _ROLE: Final = 1
+_BATCH: Final = 128  # variances and covariances of fewer are mostly chance
 _EXPANDED: Final = 256
 _LEAST_CROP: Final = 0.6
 _BRIGHTNESS: Final = 0.15
@@ -41,9 +42,9 @@ class Network(keras.Model):
         side = trunk.seen_side(size)
         self(tf.zeros((1, side, side, channels)))
 
-    def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:  # noqa: ARG002, FBT001, FBT002 - Keras' own signature
+    def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:  # noqa: FBT001, FBT002 - Keras' own signature
         """[n, side, side, channels] in [-1, 1] -> [n, 256]."""
-        x = self.trunk(images)
+        x = self.trunk(images, training=training)
         for layer in self.expander:
             x = layer(x)
         return x
@@ -65,6 +66,13 @@ class Encoder:
         self.digest = trunk.digest(self._about, self._weights)
         self._run = trunk.Batched(network.trunk, size=about["size"], channels=about["channels"])
         self._scale = np.float32(about["scale"])
+
+    def rescaled(self, images: NDArray[np.uint8]) -> "Encoder":
+        """Make the features' mean square 1 on these images; for once after the training."""
+        self._about["scale"] = float(self._scale) * trunk.scale_of(self.features, images)
+        self._scale = np.float32(self._about["scale"])
+        self.digest = trunk.digest(self._about, self._weights)
+        return self
 
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """uint8 [n, size, size, channels] -> float32 [n, 128]; their mean square is about 1.
@@ -107,7 +115,7 @@ def train_encoder(
     Args:
         dataset: the catalog, without the garments held out for measuring.
         seed: every draw follows from it.
-        steps: batches of 128, in two views; None takes half of `fitting.default_steps`.
+        steps: batches of 128, in two views; None takes a quarter of `fitting.default_steps`.
         on_progress: called after each step with the share done, 0..1; may raise to stop.
     """
     about = {
@@ -123,15 +131,14 @@ def train_encoder(
         seen = trunk.as_seen(batch)
         seeds = tf.unstack(tf.random.experimental.stateless_split(draw, 2))
         both = tf.concat([view(seen, seed) for seed in seeds], axis=0)
-        return vicreg(*tf.split(network(both), 2))
+        return vicreg(*tf.split(network(both, training=True), 2))
 
     fit(
         network, loss, dataset.images, np.zeros((dataset.n, 0), np.int32),
-        plan=Plan(steps or default_steps(dataset.n) // 2, seed, rate=1e-3),
+        plan=Plan(steps or default_steps(dataset.n) // 4, seed, rate=1e-3, batch=_BATCH),
         on_progress=on_progress,
     )  # fmt: skip
-    about["scale"] = trunk.scale_of(Encoder(about, network).features, dataset.images)
-    return Encoder(about, network)
+    return Encoder(about, network).rescaled(dataset.images)
 
 
 def view(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

@@ -19,8 +19,10 @@ _LETTER: Final = "T"
 
 @dataclass(frozen=True)
 class Retrained:
-    """Classification accuracy scores (Ravuri & Vinyals 2019, arXiv 1905.10887; GAN-train and
-    GAN-test: Shmelkov et al. 2018, arXiv 1807.09499).
+    """Trains and tests fresh classifiers for the classification accuracy scores.
+
+    Ravuri & Vinyals 2019, arXiv 1905.10887; as GAN-train and GAN-test, Shmelkov et al. 2018,
+    arXiv 1807.09499.
 
     Attributes:
         test: the held-out garments.
@@ -28,7 +30,7 @@ class Retrained:
         seed: of the classifiers.
         steps: that each is trained for.
         digest: names how they are trained and on what they are tested.
-    """  # noqa: D205 - two sources
+    """
 
     test: Seen
     vocabulary: Mapping[str, tuple[str, ...]]

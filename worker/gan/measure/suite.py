@@ -84,7 +84,7 @@ def measure(  # noqa: PLR0913 - one keyword an option
     _check_alike(train, test)
     n = min(n, train.n // 2)
     eye = Eye(extractors, tuple(train.vocabulary), measure_colours)
-    told = _Told(on_progress, parts=2 * seeds + 6)
+    told = _Told(on_progress, parts=2 * seeds + 5)
     bench = _Bench.set_up(
         eye, train, test, n=n, seed=seed, classifier_steps=classifier_steps, told=told
     )

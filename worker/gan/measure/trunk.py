@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from shared.errors import InvalidInputError, UnreadableSourceError
 from worker.gan.checkpoint import pack, unpack
 
-ARCHITECTURE: Final = "trunk-1"
+ARCHITECTURE: Final = "trunk-2"
 """Changes with the layers: figures of another architecture are other figures."""
 
 FEATURES: Final = 128
@@ -22,46 +23,71 @@ FEATURES: Final = 128
 LARGEST_SIDE: Final = 64
 """Larger images are averaged down to this first."""
 
-_STEM_SIDE: Final = 24
-"""Above this side the first layer sees patches of 2x2, which costs a quarter; a T-shirt is still a
-T-shirt."""
+_STEM_SIDE: Final = 16
+"""The first layer takes steps so wide that no more than this is left: what follows costs most."""
 
 _LOWEST_SIDE: Final = 4
-_WIDTHS: Final = (48, 96, 96, 96)
+_STEM_WIDTH: Final = 32
+_WIDTHS: Final = (64, 96, 96)
 _PIXELS_AT_ONCE: Final = 512 * 32**2
 _SCALED_BY: Final = 4_000
+_MOMENTUM: Final = 0.9
 
 Weights = Sequence[NDArray[np.float32]]
 
 
 class Trunk(keras.Model):
-    """Images -> features: 3x3 convolutions, each halved by its greatest values, then one layer."""
+    """Images -> features: convolutions, each halved by its greatest values, then one layer.
+
+    Normalised by batches while it learns (Ioffe & Szegedy 2015, arXiv 1502.03167): in as many
+    steps Fashion-MNIST is told right more often by 1 in 100.
+    """
 
     def __init__(self, *, size: int, channels: int, seeds: Iterator[int]) -> None:
         super().__init__()
         side = seen_side(size)
-        self.patch = 2 if side > _STEM_SIDE else 1
-        side //= self.patch
+        stride = 2 ** math.ceil(math.log2(max(1.0, side / _STEM_SIDE)))
+        self.stem = _Stage(_STEM_WIDTH, 2 * stride if stride > 1 else 3, seeds, stride=stride)
+        side = -(-side // stride)
         self.stages: list[Any] = []
         while side > _LOWEST_SIDE:
             width = _WIDTHS[min(len(self.stages), len(_WIDTHS) - 1)]
-            self.stages.append(
-                keras.layers.Conv2D(
-                    width, 3, padding="same", kernel_initializer=he(next(seeds)), activation="relu"
-                )
-            )
+            self.stages.append(_Stage(width, 3, seeds, pooled=True))
             side = -(-side // 2)
         self.last = keras.layers.Dense(
             FEATURES, kernel_initializer=he(next(seeds)), activation="relu"
         )
         self(tf.zeros((1, seen_side(size), seen_side(size), channels)))
 
-    def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:  # noqa: ARG002, FBT001, FBT002 - Keras' own signature
+    def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:  # noqa: FBT001, FBT002 - Keras' own signature
         """[n, side, side, channels] in [-1, 1] -> [n, FEATURES], 0 or more."""
-        x = tf.nn.space_to_depth(images, self.patch) if self.patch > 1 else images
+        x = self.stem(images, training=training)
         for stage in self.stages:
-            x = tf.nn.max_pool2d(stage(x), 2, 2, "SAME")
+            x = stage(x, training=training)
         return self.last(tf.reshape(x, (-1, x.shape[1] * x.shape[2] * x.shape[3])))
+
+
+class _Stage(keras.layers.Layer):
+    """A convolution, its greatest value of each 2x2 or not, normalised and rectified."""
+
+    def __init__(
+        self, width: int, kernel: int, seeds: Iterator[int], *, stride: int = 1,
+        pooled: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.pooled = pooled
+        self.convolution = keras.layers.Conv2D(
+            width, kernel, strides=stride, padding="same", use_bias=False,
+            kernel_initializer=he(next(seeds)),
+        )  # fmt: skip
+        self.norm = keras.layers.BatchNormalization(momentum=_MOMENTUM)
+
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:  # noqa: FBT001, FBT002 - Keras' own signature
+        """[n, h, w, c] -> [n, h / stride, w / stride, width], or half of that."""
+        x = self.convolution(x)
+        # Before the norm: a quarter of the numbers is left to normalise.
+        x = tf.nn.max_pool2d(x, 2, 2, "SAME") if self.pooled else x
+        return tf.nn.relu(self.norm(x, training=training))
 
 
 class Batched:

@@ -41,6 +41,7 @@ TRAINED = {
     "model": "summer",
     "url": "/v1/releases/rel_1",
     "grid_url": "/v1/releases/rel_1/grid",
+    "card_url": "/v1/releases/rel_1/card",
 }
 
 
@@ -150,6 +151,24 @@ def test_training_waits_shows_progress_and_saves_the_grid(
     assert "25% 4,096 images, 200/s, 1:30 to go" in ran.err
     assert "summer has release 1: rel_1" in ran.out
     assert grid.read_bytes() == b"png"
+
+
+def test_the_engines_settings_go_to_the_server_as_they_are_named(
+    toile: Toile, api: FakeApi
+) -> None:
+    api["POST /v1/training-jobs"] = (202, job_document())
+    ran = toile("train", "summer", "--no-wait", "--preset", "dcgan", "--width", "m",
+                "--balance", "0.5", "--early-stop", "6", "--heldout", "0.2", "--size", "30",
+                "--from-release", "rel_1")  # fmt: skip
+    assert ran.code == 0, ran.err
+    (asked,) = api.bodies("POST /v1/training-jobs")
+    expected = {
+        "preset": "dcgan", "width": "m", "balance": 0.5, "early_stop": 6, "heldout": 0.2,
+        "size": 30, "from_release": "rel_1",
+    }  # fmt: skip
+    assert expected.items() <= asked.items()
+    assert toile("train", "summer", "--preset", "stylegan").code == 2
+    assert toile("train", "summer", "--early-stop", "1").code == 2
 
 
 def test_a_training_takes_minutes_or_images_not_both(toile: Toile, api: FakeApi) -> None:

@@ -114,6 +114,18 @@ def test_a_training_and_a_design_are_asked_for_in_the_servers_words(
     assert "release" not in design
 
 
+def test_two_releases_are_compared_by_one_figure_or_by_all(api: FakeApi, client: Client) -> None:
+    api["GET /v1/releases/compare"] = (
+        200,
+        {"first": "rel_1", "second": "rel_2", "figures": [], "not_compared": []},
+    )
+    assert client.compare("rel_1", "rel_2").second == "rel_2"
+    client.compare("rel_1", "rel_2", figure="fd_indomain[A@1a2b3c4d]")
+    plain, named = (one.path for one in api.sent)
+    assert "figure" not in plain
+    assert "figure=fd_indomain%5BA%401a2b3c4d%5D" in named
+
+
 def test_waiting_ends_when_the_job_is_over_and_shows_progress(api: FakeApi, client: Client) -> None:
     api["GET /v1/jobs/job_1"] = in_turn(
         (200, job_document()),

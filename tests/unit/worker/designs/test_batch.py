@@ -21,6 +21,7 @@ class Painter(Generates):
     def __init__(self) -> None:
         self.batches: list[int] = []
         self.tempers: list[float] = []
+        self.asked: list[Mapping[str, str]] = []
 
     def generate(
         self,
@@ -31,6 +32,7 @@ class Painter(Generates):
     ) -> NDArray[np.uint8]:
         assert len(seeds) == len(conditions) == len(temper)
         self.tempers.extend(temper)
+        self.asked.extend(conditions)
         self.batches.append(len(seeds))
         greys = np.array(seeds, np.uint8).reshape(-1, 1, 1, 1)
         return np.broadcast_to(greys, (len(seeds), 32, 32, 3)).copy()
@@ -42,6 +44,12 @@ class Painter(Generates):
             {"category": "dress" if seed % 2 else "skirt", **asked}
             for seed, asked in zip(seeds, conditions, strict=True)
         ]
+
+
+class Dyer(Painter):
+    """Takes colours beside its labels."""
+
+    slots = 2
 
 
 def spec(seed: int, count: int = 1, **changes: object) -> DesignSpec:
@@ -81,6 +89,27 @@ def test_one_bad_member_fails_alone() -> None:
     assert [len(one.pictures) for one in made] == [1, 0, 1]
     assert "boat" in str(made[1].error)
     assert "dress, skirt" in str(made[1].error)
+
+
+def test_colours_reach_the_generator_as_codes_and_are_told_as_they_were_asked() -> None:
+    dyer = Dyer()
+    asked = {"category": "skirt", "colour": "navy", "second_colour": "#FFAA00"}
+    (made,) = make(dyer, [spec(1, condition=asked)])
+    assert dyer.asked == [
+        {"category": "skirt", "colour": "#1c2748", "second_colour": "#ffaa00"},
+    ]
+    assert [picture.condition for picture in made.pictures] == [asked]
+
+
+def test_a_word_that_is_no_colour_fails_alone() -> None:
+    made = make(Dyer(), [spec(1, condition={"colour": "nvy"}), spec(2)])
+    assert "#rrggbb" in str(made[0].error)
+    assert made[1].error is None
+
+
+def test_a_generator_without_colours_takes_none() -> None:
+    (made,) = make(Painter(), [spec(1, condition={"colour": "navy"})])
+    assert "no such attribute" in str(made.error)
 
 
 def test_a_size_that_the_release_cannot_make_fails_alone() -> None:

@@ -141,9 +141,9 @@ def test_progress_covers_both_trainings_and_never_falls(garments: MakeGarments) 
 
 
 def test_small_catalogs_take_few_steps_and_large_ones_not_in_proportion() -> None:
-    assert default_steps(32) == 64
-    assert default_steps(1_000) < 300
-    assert 1_500 < default_steps(60_000) < 2_500
+    assert default_steps(32) == 128
+    assert default_steps(1_000) < 600
+    assert 3_000 < default_steps(60_000) < 5_000
 
 
 @pytest.mark.slow
