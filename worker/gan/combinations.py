@@ -70,7 +70,8 @@ class Combinations:
 
     def colours_as_lists(self) -> list[list[float | None]]:
         """Return the colour examples as plain data for JSON: labels, then CIELAB or None."""
-        flat = self.colours.reshape(len(self.colours), -1).astype(np.float64)
+        numbers = self.colours.shape[1] * 3  # -1 is refused where there are no examples
+        flat = self.colours.reshape(len(self.colours), numbers).astype(np.float64)
         return [
             [*codes, *(None if np.isnan(v) else round(v, 1) for v in row)]
             for codes, row in zip(self.coloured.tolist(), flat.tolist(), strict=True)
