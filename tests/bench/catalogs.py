@@ -14,7 +14,7 @@ from shared.errors import InvalidInputError
 from tests.bench.machine import ROOT
 from worker.gan import sources
 from worker.gan.data import Dataset
-from worker.pictures.colours import measure_colours
+from worker.pictures.colours import main_and_second, measure_colours
 
 Name = Literal["fashion-mnist", "product-shots", "clothing", "drawn"]
 
@@ -32,9 +32,6 @@ LEAST_OF_A_VALUE: Final = 20
 TEST_SHARE, LEAST_TESTED = 0.1, 200
 
 RGB: Final = 3
-
-SECOND_COLOUR: Final = 0.12
-"""Share of a garment from which its next colour counts as its second."""
 
 Columns = Mapping[str, Sequence[str]]
 
@@ -128,11 +125,4 @@ def _divided(
 
 def palettes(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Measure CIELAB [n, 2, 3] of RGB images: the main colour, and a second one or NaN."""
-    colours = np.full((len(images), 2, 3), np.nan, np.float32)
-    for row, found in zip(colours, measure_colours(images), strict=True):
-        main, *others = found.palette
-        row[0] = main.lightness, main.a, main.b
-        for second in others[:1]:
-            if second.weight >= SECOND_COLOUR:
-                row[1] = second.lightness, second.a, second.b
-    return colours
+    return main_and_second(found.palette for found in measure_colours(images))
