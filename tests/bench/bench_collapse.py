@@ -104,10 +104,9 @@ def broken_run(
     """Train with the fault; return how it ended, with the watchdog's history."""
     asked = Recipe(preset=trial.preset, images=trial.images, seed=seed, preview_seconds=5.0)
     asked = fault.recipe(asked, given)
-    steps = trial.images // engine.settled(asked, given).batch
+    steps = trial.images // engine.hyper_of(asked, given).batch
     try:
-        with fault.during(steps):
-            card = engine.run(asked, given, folder).card
+        card = engine.run(asked, given, folder, build=fault.build(steps)).card
     except TrainingDivergedError as problem:
         return {"ended": "diverged", "events": problem.details["events"]}
     rows = engine.rows_of(engine.load(folder), SHOWN)

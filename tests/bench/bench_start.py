@@ -106,7 +106,7 @@ def bit_exact(folder: Path, told: dict[str, Any], steps: int) -> dict[str, Any]:
     The budget is in images: with one in minutes the schedule follows the clock, and no two runs
     are the same.
     """
-    batch = engine.settled(
+    batch = engine.hyper_of(
         Recipe(preset=told["preset"], images=1),
         catalogs.read(told["data"], root=Path(told["root"])).train,
     ).batch

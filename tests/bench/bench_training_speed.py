@@ -3,7 +3,7 @@
 import json
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +71,9 @@ def main(  # noqa: PLR0913 - one parameter an option is click's way
 
 
 def case(catalog: catalogs.Catalog, preset: Preset, effort: Effort) -> dict[str, Any]:
-    """Measure one preset on one catalog."""
-    bare = engine.BareStep(Recipe(preset=preset, images=1), catalog.train)
+    """Measure one preset on one catalog, with labels as its only condition."""
+    catalog = replace(catalog, train=replace(catalog.train, colours=None))
+    bare = engine.BareStep(_asked(preset, catalog, images=1), catalog.train)
     work = bare.multiplications()
     with tempfile.TemporaryDirectory() as folder:
         asked = None
@@ -104,7 +105,7 @@ def one_round(
     told: dict[str, Any] = {"peak": flops.conv_peak(), "load": machine.load()["load"]}
     told["bare"] = bare.images_per_second(effort.seconds)
     watch = engine.StepWatch()
-    recipe = Recipe(preset=preset, minutes=effort.minutes)
+    recipe = _asked(preset, catalog, minutes=effort.minutes)
     card = engine.run(recipe, catalog.train, folder, should_stop=watch).card
     told["first_step_seconds"] = watch.until_first
     # Compiling is told apart: in hours of training it is nothing, in this half minute much.
@@ -115,13 +116,17 @@ def one_round(
     return told
 
 
+def _asked(preset: Preset, catalog: catalogs.Catalog, **budget: Any) -> Recipe:
+    return engine.unaugmented(Recipe(preset=preset, **budget), catalog.train)
+
+
 def ask(
     folder: Path, catalog: catalogs.Catalog, preset: Preset, bare: engine.BareStep, effort: Effort
 ) -> Path:
     """Write what a peer needs: the catalog, the settings and, for one check, our weights."""
     train = catalog.train
     np.savez(folder / "data.npz", images=train.images, labels=train.label_matrix())
-    weights: dict[str, Any] = engine.BareStep(Recipe(preset=preset, images=1), train).probe()
+    weights: dict[str, Any] = engine.BareStep(_asked(preset, catalog, images=1), train).probe()
     np.savez(folder / "probe.npz", **weights)
     content = {
         "preset": preset,

@@ -3,9 +3,9 @@
 import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from shared.errors import InvalidInputError
 from tests.bench.machine import ROOT
 from worker.gan import sources
 from worker.gan.data import Dataset
-from worker.pictures.colours import measure_colours
+from worker.pictures.colours import main_and_second, measure_colours
 
 Name = Literal["fashion-mnist", "product-shots", "clothing", "drawn"]
 
@@ -32,9 +32,6 @@ LEAST_OF_A_VALUE: Final = 20
 TEST_SHARE, LEAST_TESTED = 0.1, 200
 
 RGB: Final = 3
-
-SECOND_COLOUR: Final = 0.12
-"""Share of a garment from which its next colour counts as its second."""
 
 Columns = Mapping[str, Sequence[str]]
 
@@ -119,29 +116,13 @@ def _divided(
 ) -> Catalog:
     """Build one dataset, so that both parts share its vocabulary, then part it."""
     built = sources.build(images, columns)
-    coloured = images.shape[3] == RGB and "colours" in {field.name for field in fields(Dataset)}
-    colours = palettes(images) if coloured else None
-    return Catalog(name, _part(built, ~tested, colours), _part(built, tested, colours))
-
-
-def _part(built: Dataset, rows: NDArray[np.bool_], colours: NDArray[np.float32] | None) -> Dataset:
-    more: dict[str, Any] = {} if colours is None else {"colours": colours[rows]}
-    return Dataset(
-        built.images[rows],
-        {name: column[rows] for name, column in built.labels.items()},
-        built.vocabulary,
-        f"{built.fingerprint}-{int(rows.sum())}",
-        **more,
-    )
+    if images.shape[3] == RGB:
+        built = replace(built, colours=palettes(images))
+    parts = [built.take(np.flatnonzero(rows)) for rows in (~tested, tested)]
+    named = [replace(part, fingerprint=f"{built.fingerprint}-{part.n}") for part in parts]
+    return Catalog(name, *named)
 
 
 def palettes(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Measure CIELAB [n, 2, 3] of RGB images: the main colour, and a second one or NaN."""
-    colours = np.full((len(images), 2, 3), np.nan, np.float32)
-    for row, found in zip(colours, measure_colours(images), strict=True):
-        main, *others = found.palette
-        row[0] = main.lightness, main.a, main.b
-        for second in others[:1]:
-            if second.weight >= SECOND_COLOUR:
-                row[1] = second.lightness, second.a, second.b
-    return colours
+    return main_and_second(found.palette for found in measure_colours(images))

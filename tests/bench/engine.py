@@ -2,17 +2,18 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from worker.gan.trainer import Trainer
+from worker.gan.settling import settle
+from worker.gan.trainers import Settings, build_trainer
 
 from tests.bench import flops, results
-from worker.gan import device, recipe
+from worker.gan import device
 from worker.gan.checkpoint import FolderCheckpoints
 from worker.gan.data import Dataset
 from worker.gan.progress import Progress
@@ -24,6 +25,9 @@ PRESETS: tuple[Preset, ...] = tuple(name for name in get_args(Preset) if name !=
 """Those that this engine has."""
 
 WARM_STEPS = 5
+
+SETTINGS = Settings(rate=1e-4, decay=0.99)
+"""Of the steps that are timed; other numbers take as long."""
 
 PROBED = 4
 """Images by which two builds of one network are compared."""
@@ -75,19 +79,27 @@ def run(
     on_progress: Callable[[Progress], None] = ignore,
     should_stop: Callable[[], bool] = lambda: False,
     judge: Any = None,
+    build: Callable[..., Any] = build_trainer,
 ) -> TrainedRelease:
     """Train in a folder, going on from its checkpoints, and keep the release's files there.
 
-    Without a judge the engine takes its own.
+    Args:
+        asked: the recipe.
+        dataset: what to learn.
+        folder: of this training alone.
+        on_progress: called about once a second.
+        should_stop: asked before every step.
+        judge: makes what measures the training; None measures nothing.
+        build: makes the trainer; another one breaks it.
     """
-    more = {} if judge is None else {"judge": judge}
     release = train(
         asked,
         dataset,
         FolderCheckpoints(folder / "checkpoints"),
         on_progress=on_progress,
         should_stop=should_stop,
-        **more,
+        judge=judge,
+        build=build,
     )
     for name, content in release.files().items():
         results.write_bytes(folder / name, content)
@@ -124,35 +136,51 @@ def rows_of(generator: Generator, columns: int, *, most: int = 32) -> NDArray[np
     return made.reshape(-1, columns, *made.shape[1:])
 
 
-def settled(asked: Recipe, dataset: Dataset) -> Hyperparameters:
+def settled(asked: Recipe, dataset: Dataset) -> Recipe:
+    """Return the recipe with nothing open, as a training of this catalog would choose."""
+    found, _ = settle(asked, dataset, device=device.prepare().kind, warm=None)
+    return found
+
+
+def hyper_of(asked: Recipe, dataset: Dataset) -> Hyperparameters:
     """Return the settings that a training of this catalog would choose."""
-    found, _ = recipe.resolve(
-        asked,
-        size=dataset.size,
-        channels=dataset.channels,
-        garments=dataset.n,
-        imbalance=dataset.imbalance(),
-        device=device.prepare().kind,
-    )
-    if found.hyper is None:
+    hyper = settled(asked, dataset).hyper
+    if hyper is None:
         raise AssertionError("a settled recipe has its settings")
-    return found.hyper
+    return hyper
+
+
+def unaugmented(asked: Recipe, dataset: Dataset) -> Recipe:
+    """Return the recipe settled, with garments shown as they are: the peers cannot change them."""
+    plain: dict[str, Any] = {
+        "flip": False,
+        "shift": 0.0,
+        "cutout": 0.0,
+        "recolour": False,
+        "augment_target": 0.0,
+    }
+    found = settled(asked, dataset)
+    return replace(found, hyper=replace(hyper_of(found, dataset), **plain))
 
 
 class BareStep:
     """The compiled training step alone: no reports, sheets, checkpoints or looks at the clock."""
 
     def __init__(self, asked: Recipe, dataset: Dataset) -> None:
-        self.hyper, self.dataset = settled(asked, dataset), dataset
-        self.trainer = Trainer(self.hyper, dataset, seed=asked.seed, device=device.prepare())
+        found = settled(asked, dataset)
+        self.hyper, self.dataset = hyper_of(found, dataset), dataset
+        self.trainer = build_trainer(
+            found.preset, self.hyper, dataset, seed=asked.seed, device=device.prepare()
+        )
         self._next = 0
-        self.steps(WARM_STEPS)
+        self.steps(WARM_STEPS * self.hyper.penalty_every)
 
     def steps(self, count: int) -> None:
         """Make so many steps and wait for the last."""
         loss = None
         for _ in range(count):
-            loss = self.trainer.step(self._next, rate=1e-4, decay=0.99)
+            penalised = self._next % self.hyper.penalty_every == 0
+            loss = self.trainer.step(self._next, SETTINGS, penalised=penalised)
             self._next += 1
         np.asarray(loss)
 
@@ -173,17 +201,18 @@ class BareStep:
 
     def multiplications(self) -> dict[str, int]:
         """Return multiply-adds an image: each network's forward pass, the step, and the formula."""
-        latents, labels, images = self._inputs(1)
+        latents, images, told = self._inputs(1)
+        entered = {"generator": latents, "critic": images}
         forward = {
-            "generator": flops.whole(_traced(self.trainer.generator, latents, labels)),
-            "discriminator": flops.whole(_traced(self.trainer.discriminator, images, labels)),
+            name: flops.whole(_traced(network, entered[name], *told))
+            for name, network in self._networks().items()
         }
-        step = tf.function(self.trainer._step_on_catalog).get_concrete_function(
-            tf.constant([0, 0], tf.int64), tf.constant([0.0, 0.0])
-        )
+        every = self.hyper.penalty_every
+        penalised, plain = self._step_work(penalised=True), self._step_work(penalised=False)
+        step = (penalised + (every - 1) * plain) / every
         return {
             **forward,
-            "step": round(flops.whole(step) / self.hyper.batch),
+            "step": round(step / self.hyper.batch),
             "step_by_formula": flops.step_by_formula(**forward),
         }
 
@@ -199,25 +228,32 @@ class BareStep:
                 moved = variable.numpy() + 0.05 * draw.standard_normal(variable.shape)
                 variable.assign(moved)
                 weights[f"{part}/{place:03d}"] = np.asarray(variable.numpy())
-        latents, labels, images = self._inputs(PROBED)
+        latents, images, told = self._inputs(PROBED)
+        networks = self._networks()
         return {
             "latents": latents,
-            "labels": labels,
+            "labels": told[0],
             "images": images,
-            "painted": self.trainer.generator(latents, labels, training=False).numpy(),
-            "judged": self.trainer.discriminator(images, labels, training=False).numpy(),
+            "painted": networks["generator"](latents, *told, training=False).numpy(),
+            "judged": networks["critic"](images, *told, training=False).numpy(),
             **weights,
         }
 
-    def _networks(self) -> dict[str, Any]:
-        return {"generator": self.trainer.generator, "discriminator": self.trainer.discriminator}
+    def _step_work(self, *, penalised: bool) -> int:
+        draw = tf.constant([0, 0], tf.int64)
+        step = self.trainer._steps[penalised].get_concrete_function(draw, SETTINGS.packed(), ())
+        return flops.whole(step)
 
-    def _inputs(self, count: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    def _networks(self) -> dict[str, Any]:
+        return {"generator": self.trainer.generator, "critic": self.trainer.critic}
+
+    def _inputs(self, count: int) -> tuple[NDArray[Any], NDArray[Any], tuple[NDArray[Any], ...]]:
+        """Return latents, images in [-1, 1], and labels with colours."""
         draw = np.random.default_rng(1)
         latents = draw.standard_normal((count, self.hyper.latent), np.float32)
-        labels = self.dataset.label_matrix()[:count]
-        images = self.dataset.images[:count].astype(np.float32) / 127.5 - 1.0
-        return latents, labels, images
+        images = self.dataset.frame.inward(self.dataset.images[:count])
+        told = self.dataset.label_matrix()[:count], self.dataset.colour_matrix()[:count]
+        return latents, images.astype(np.float32) / 127.5 - 1.0, told
 
 
 def settings(hyper: Any) -> Mapping[str, Any]:

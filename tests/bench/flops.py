@@ -38,7 +38,7 @@ def whole(function: Any) -> int:
     return sum(multiplications(function).values())
 
 
-def step_by_formula(generator: int, discriminator: int) -> int:
+def step_by_formula(generator: int, critic: int) -> int:
     """Multiply-adds of a residual training step, an image of its batch, from forward passes.
 
     The generator: one pass forward, and backward two (weights and inputs): 3. The discriminator,
@@ -47,7 +47,7 @@ def step_by_formula(generator: int, discriminator: int) -> int:
     forward 1, the generated one forward 1 and back to the image 1: 3. So 3 G + 15 D. Slightly
     too high: the first layers have no gradient by their inputs to go on with.
     """
-    return 3 * generator + 15 * discriminator
+    return 3 * generator + 15 * critic
 
 
 def conv_peak(*, seconds: float = 1.0, clock: Callable[[], float] = time.perf_counter) -> float:

@@ -7,18 +7,18 @@ a run; what is read during a run is read against the training part.
 import json
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
-
-if TYPE_CHECKING:
-    from worker.gan.measure.classifier import Classifier
-    from worker.gan.measure.extractors import Extractors
-    from worker.gan.measure.judge import Judge
 
 from tests.bench import results
 from tests.bench.catalogs import RGB, Catalog, palettes
 from tests.bench.engine import Sampler
+from worker.gan.judging import Judging
+from worker.gan.measure.classifier import Classifier
+from worker.gan.measure.extractors import Extractors
+from worker.gan.measure.judge import Judge
+from worker.gan.measure.suite import measure
 
 
 class Judgement:
@@ -31,10 +31,8 @@ class Judgement:
         self._tester: Judge | None = None
 
     @cached_property
-    def extractors(self) -> "Extractors":
+    def extractors(self) -> Extractors:
         """Read them, or train and keep them; the last file is written when all are there."""
-        from worker.gan.measure.extractors import Extractors
-
         whole = self._folder / "names.json"
         if (told := results.read(whole)) is not None:
             files = {name: (self._folder / name).read_bytes() for name in told["names"]}
@@ -46,16 +44,12 @@ class Judgement:
         results.write(whole, {"names": sorted(trained.to_files())})
         return trained
 
-    def judge(self) -> "Judge":
-        """Return what reads a run's metric while it trains: by A, against the training part."""
-        from worker.gan.measure.judge import Judge
-
-        return Judge(self._classifier, self._catalog.train)
+    def judge(self) -> Judging:
+        """Return what reads a run's metric while it trains: by A, on what the run holds out."""
+        return Judging(self.extractors.to_files())
 
     def figures(self, sampler: Sampler, *, n: int, seeds: int) -> list[dict[str, Any]]:
         """Measure all there is against the test part."""
-        from worker.gan.measure.suite import measure
-
         told = measure(
             sampler,
             train=self._catalog.train,
@@ -70,14 +64,12 @@ class Judgement:
 
     def distance(self, sampler: Sampler, *, n: int) -> float:
         """Return the Frechet distance by A alone, against the test part."""
-        from worker.gan.measure.judge import Judge
-
         if self._tester is None:
             self._tester = Judge(self._classifier, self._catalog.test, distance="fd")
         return float(self._tester.read(sampler, n, self._seed).value)
 
     @property
-    def _classifier(self) -> "Classifier":
+    def _classifier(self) -> Classifier:
         if self.extractors.a is None:
             raise AssertionError("every catalog of the benchmarks has labels")
         return self.extractors.a

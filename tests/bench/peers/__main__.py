@@ -40,7 +40,7 @@ def main() -> None:
         "images_per_second": speeds[fastest],
         "parameters": {
             "generator": parameters(training.generator),
-            "discriminator": parameters(training.discriminator),
+            "critic": parameters(training.discriminator),
         },
         "difference": difference(training, Path(ask["probe"])),
     }
@@ -83,9 +83,8 @@ def difference(training: Training, probe: Path) -> dict[str, float]:
     """
     with np.load(probe, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
-    for part in ("generator", "discriminator"):
-        given = [arrays[name] for name in sorted(arrays) if name.startswith(part + "/")]
-        put(getattr(training, part), given)
+    for part, network in (("generator", training.generator), ("critic", training.discriminator)):
+        put(network, [arrays[name] for name in sorted(arrays) if name.startswith(part + "/")])
     latents, labels = torch.from_numpy(arrays["latents"]), torch.from_numpy(arrays["labels"])
     images = torch.from_numpy(arrays["images"]).permute(0, 3, 1, 2)
     training.generator.eval()
@@ -95,7 +94,7 @@ def difference(training: Training, probe: Path) -> dict[str, float]:
         judged = training.discriminator(images, labels.long()).numpy()
     return {
         "generator": float(np.abs(painted - arrays["painted"]).max()),
-        "discriminator": float(np.abs(judged - arrays["judged"]).max()),
+        "critic": float(np.abs(judged - arrays["judged"]).max()),
     }
 
 

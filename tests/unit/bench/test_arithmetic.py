@@ -63,7 +63,7 @@ def test_a_shape_that_is_not_known_is_refused() -> None:
 
 
 def test_the_formula_counts_three_generator_and_fifteen_discriminator_passes() -> None:
-    assert flops.step_by_formula(generator=10, discriminator=100) == 1530
+    assert flops.step_by_formula(generator=10, critic=100) == 1530
 
 
 def test_a_summary_is_the_median_and_the_range() -> None:

@@ -63,6 +63,8 @@ def test_quality_is_shown_side_by_side_and_a_long_run_draws_its_curve(tmp_path: 
     assert (run / "run.json").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)  # starts two processes, and other work may keep the cores busy
 def test_a_start_is_timed_and_a_kill_survived(tmp_path: Path) -> None:
     ran(bench_start.main, tmp_path, "--data", "drawn", "--repeats", 1, "--parts", "restart",
         "--checkpoint-seconds", 0.05)  # fmt: skip
@@ -72,6 +74,7 @@ def test_a_start_is_timed_and_a_kill_survived(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_killed_training_gives_the_same_weights_and_tells_its_memory(tmp_path: Path) -> None:
     ran(bench_start.main, tmp_path, "--data", "drawn", "--parts", "exact", "--parts", "memory",
         "--steps", 40, "--minutes", 0.01, "--checkpoint-seconds", 0.05)  # fmt: skip
@@ -93,7 +96,7 @@ def test_faults_strike_during_a_training(tmp_path: Path) -> None:
 
 def test_faults_change_what_is_asked_or_given() -> None:
     whole, asked = catalogs.drawn().train, Recipe(images=96, preset="residual")
-    usual = engine.settled(asked, whole)
+    usual = engine.hyper_of(asked, whole)
     by_name = {fault.name: fault for fault in faults.FAULTS}
     assert by_name["rate"].recipe(asked, whole).hyper == replace(
         usual, learning_rate=50 * usual.learning_rate

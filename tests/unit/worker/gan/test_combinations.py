@@ -100,6 +100,10 @@ def test_colours_survive_json() -> None:
     np.testing.assert_array_equal(after.colours, before.colours)
 
 
+def test_a_catalog_without_colours_has_no_examples_to_write() -> None:
+    assert Combinations.of(LABELS).colours_as_lists() == []
+
+
 def test_a_catalog_without_colours_leaves_none_to_draw() -> None:
     plain = Combinations.of(LABELS)
     assert plain.tint(np.zeros((2, 0, 3), np.float32), LABELS[:2], [1, 2]).shape == (2, 0, 3)
