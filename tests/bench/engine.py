@@ -9,8 +9,6 @@ from typing import Any, get_args
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from worker.gan.settling import settle
-from worker.gan.trainers import Settings, build_trainer
 
 from tests.bench import flops, results
 from worker.gan import device
@@ -19,7 +17,9 @@ from worker.gan.data import Dataset
 from worker.gan.progress import Progress
 from worker.gan.recipe import Hyperparameters, Preset, Recipe
 from worker.gan.release import Generator, TrainedRelease, load_generator
+from worker.gan.settling import settle
 from worker.gan.train import train
+from worker.gan.trainers import Settings, build_trainer
 
 PRESETS: tuple[Preset, ...] = tuple(name for name in get_args(Preset) if name != "auto")
 """Those that this engine has."""

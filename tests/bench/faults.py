@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from worker.gan.trainers import Trainer, build_trainer
 
 from tests.bench.engine import hyper_of
 from worker.gan.data import Dataset
 from worker.gan.recipe import Recipe
+from worker.gan.trainers import Trainer, build_trainer
 
 FEW = 30
 """Garments left by the fault that takes the catalog away."""

@@ -51,8 +51,7 @@ def resolve(recipe: Recipe, situation: Situation) -> tuple[Recipe, list[str]]:
     """
     preset = "residual" if recipe.preset == "auto" else recipe.preset
     if recipe.hyper is not None:
-        words = "The settings were given; nothing was chosen."
-        return replace(recipe, preset=preset), [words]
+        return replace(recipe, preset=preset), ["The settings were given; nothing was chosen."]
     width, width_why = _width(recipe, situation)
     hyper, words = PRESETS[preset](situation, width)
     balance, balance_why = _balance(recipe.balance, situation.imbalance)

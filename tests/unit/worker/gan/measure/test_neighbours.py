@@ -13,7 +13,8 @@ def cloud(n: int, *, seed: int, mean: float = 0.0) -> Rows:
 
 
 def apart(x: Rows, y: Rows) -> Rows:
-    return np.sqrt(np.square(x[:, np.newaxis] - y[np.newaxis]).sum(axis=2))
+    distances: Rows = np.sqrt(np.square(x[:, np.newaxis] - y[np.newaxis]).sum(axis=2))
+    return distances
 
 
 def by_hand(real: Rows, generated: Rows, k: int) -> Prdc:
