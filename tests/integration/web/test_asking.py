@@ -9,6 +9,7 @@ from redis import Redis
 from shared.artifacts import ArtifactStore
 from shared.queue.names import Queue
 from shared.records import Records
+from shared.schemas.models import MINIMUM_GARMENTS
 from tests.fixtures.shop import Shop, add_catalog, add_release, fill_shop
 from web.app import Application
 
@@ -107,16 +108,19 @@ def test_an_empty_catalog_is_too_small_to_train_on(client: FlaskClient) -> None:
     client.post("/v1/catalogs", json={"name": "empty"})
     answer = client.post("/v1/training-jobs", json={"catalog": "empty"})
     assert (answer.status_code, answer.get_json()["reason"]) == (422, "catalog_too_small")
-    assert "at least 32" in answer.get_json()["detail"]
+    assert f"at least {MINIMUM_GARMENTS}" in answer.get_json()["detail"]
 
 
 def test_a_catalog_too_small_to_train_on_is_told_the_least_number(
     app: Application, records: Records, store: ArtifactStore
 ) -> None:
-    shop = fill_shop(records, store, "small", garments=31)
+    shop = fill_shop(records, store, "small", garments=MINIMUM_GARMENTS - 1)
     answer = client_of(app, shop.secret).post("/v1/training-jobs", json={"catalog": "summer"})
     assert (answer.status_code, answer.get_json()["reason"]) == (422, "catalog_too_small")
-    assert answer.get_json()["details"] == {"garments": 31, "least": 32}
+    assert answer.get_json()["details"] == {
+        "garments": MINIMUM_GARMENTS - 1,
+        "least": MINIMUM_GARMENTS,
+    }
 
 
 def test_a_label_with_too_few_garments_is_not_trained_on(

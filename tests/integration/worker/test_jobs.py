@@ -28,6 +28,7 @@ from shared.schemas.jobs import (
     TrendSpec,
     UploadSource,
 )
+from shared.schemas.models import MINIMUM_GARMENTS
 from shared.schemas.trends import TrendOptions
 from tests.fixtures.rows import a_site
 from worker import attempt
@@ -292,7 +293,7 @@ def test_a_catalog_too_small_to_train_on_says_the_least_number(
     done = do(runtime, site, training(catalog_id))
     assert done.reason == "catalog_too_small"
     assert done.error is not None
-    assert "32" in done.error["message"]
+    assert f"at least {MINIMUM_GARMENTS}" in done.error["message"]
 
 
 def test_a_report_is_made_once_while_nothing_changes(
