@@ -13,7 +13,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
-from shared.figures import figures_of
+from shared.figures import ends_of, figures_of
 from shared.schemas.figures import Figure
 from worker.gan import card_plots
 
@@ -97,7 +97,7 @@ def render(card: Mapping[str, Any], *, grid: bytes) -> bytes:
         metric=_metric(card, figures, marks),
         losses=card_plots.loss_plots(_list(card, "losses"), events=marks),
         figures=_rows(figures, baselines),
-        letters={letter for figure in figures for letter in "ABC" if f"[{letter}" in figure.key},
+        letters={letter for figure in figures for letter in "ABC" if f"[{letter}@" in figure.key},
         baselines=list(baselines),
         events=[_event(one) for one in _list(card, "events")],
         machine=_machine(card),
@@ -265,10 +265,13 @@ def _metric(
     card: Mapping[str, Any], figures: Sequence[Figure], marks: Sequence[float]
 ) -> card_plots.Plot | None:
     key = card.get("metric")
-    floor = next((one.floor for one in figures if one.key == key), None)
+    ends = next((ends_of(one) for one in figures if one.key == key), None)
     curve = _list(card, "metric_curve")
     return card_plots.metric_plot(
-        curve, key=key if isinstance(key, str) else None, floor=floor, events=marks
+        curve,
+        key=key if isinstance(key, str) else None,
+        real=None if ends is None else ends[0],
+        events=marks,
     )
 
 
@@ -284,21 +287,29 @@ def _rows(figures: Sequence[Figure], baselines: Mapping[str, Mapping[str, Figure
     rows = []
     for figure in figures:
         subject = figure.key.partition("[")[0]
-        name, about = _FIGURES.get(subject, (_words(subject).capitalize(), ""))
+        family, _, rank = subject.partition(".")
+        name, about = _FIGURES.get(subject) or _FIGURES.get(family) or (family, "")
         same = {preset: one[figure.key] for preset, one in baselines.items() if figure.key in one}
         others = tuple(
             number(same[preset].value) if preset in same else _NOTHING for preset in baselines
         )
+        if subject not in _FIGURES:
+            name = ", ".join(filter(None, (_title(name), _words(rank))))
         rows.append(_Row(figure, name, about, card_plots.scale(figure, same), others))
     return rows
 
 
+def _title(text: str) -> str:
+    words = _words(text)
+    return words[:1].upper() + words[1:]
+
+
 def _event(event: Mapping[str, Any]) -> dict[str, str]:
-    cause = str(event.get("cause", "something looked wrong"))
+    cause = _title(str(event.get("cause", "something looked wrong")))
     back = event.get("went_back_to")
     return {
         "step": told(event.get("step")),
-        "cause": cause[:1].upper() + cause[1:],
+        "cause": cause,
         "back": "" if back is None else told(back),
         "changed": told(event.get("changed")),
     }

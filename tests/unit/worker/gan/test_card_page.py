@@ -124,14 +124,15 @@ def test_a_long_vocabulary_is_cut_and_the_rest_counted() -> None:
     assert "and 6 more with 501 garments" in words_of(render(card, grid=a_sheet()).decode())
 
 
-def a_scale(value: float, floor: float, ceiling: float, **others: float) -> Any:
-    made = Figure(key=FD, value=value, floor=floor, ceiling=ceiling)
-    return scale(made, {name: Figure(key=FD, value=one) for name, one in others.items()})
+def a_scale(value: float, floor: float, ceiling: float, *, key: str = FD, **others: float) -> Any:
+    made = Figure(key=key, value=value, floor=floor, ceiling=ceiling)
+    return scale(made, {name: Figure(key=key, value=one) for name, one in others.items()})
 
 
 def test_what_is_better_lies_to_the_left_whichever_way_a_figure_counts() -> None:
     less = a_scale(20, 1, 4000, mlp=600)
-    more = a_scale(0.8, 0.94, 0, mlp=0.2)
+    more = a_scale(0.8, 0, 0.94, key="prdc_indomain.recall[A@1]", mlp=0.2)
+    assert (more.real, more.noise) == (0.94, 0)
     for made in (less, more):
         assert 8 <= made.value < made.others[0][1] <= SCALE_WIDTH
     assert (less.log, more.log) == (True, False)
@@ -153,13 +154,13 @@ def test_losses_and_slopes_have_a_plot_each() -> None:
 
 
 def test_a_metric_read_once_or_in_nonsense_has_no_plot() -> None:
-    assert metric_plot([{"images": 1, "value": 2.0}], key=FD, floor=1.0) is None
+    assert metric_plot([{"images": 1, "value": 2.0}], key=FD, real=1.0) is None
     odd: list[dict[str, Any]] = [
         {"images": 1, "value": float("nan")},
         {"value": 2.0},
         {"images": 3, "value": "x"},
     ]
-    assert metric_plot(odd, key=FD, floor=None) is None
+    assert metric_plot(odd, key=FD, real=None) is None
 
 
 @pytest.mark.parametrize(
