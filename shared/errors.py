@@ -101,6 +101,18 @@ class ReleaseCorruptError(ToileError):
     reason = "release_corrupt"
 
 
+class LibraryMissingError(ToileError):
+    """An optional library that this needs is not installed."""
+
+    reason = "library_missing"
+
+
+class ExportRefusedError(ToileError):
+    """An exported model does not paint what the release paints."""
+
+    reason = "export_refused"
+
+
 class TrainingDivergedError(ToileError):
     """The losses are no longer finite, and going back did not help."""
 

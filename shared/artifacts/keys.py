@@ -11,6 +11,11 @@ def shard(catalog_id: str, shard_id: str) -> str:
     return f"catalogs/{catalog_id}/shards/{shard_id}.npy"
 
 
+def extractors(catalog_id: str, mark: str) -> str:
+    """The prefix of what measures releases of a catalog; the mark names what it was trained on."""
+    return f"catalogs/{catalog_id}/extractors/{mark}/"
+
+
 def checkpoints(job_id: str) -> str:
     """The prefix of a training's checkpoints."""
     return f"jobs/{job_id}/checkpoints/"

@@ -106,6 +106,19 @@ def releases_page(
     )
 
 
+def releases_of_version(
+    tx: Transaction, site_id: str, catalog_id: str, catalog_version: int
+) -> list[Release]:
+    """Return the releases that a site trained on one version of a catalog, newest first."""
+    query = select(ReleaseRow).where(
+        ReleaseRow.site_id == site_id,
+        ReleaseRow.catalog_id == catalog_id,
+        ReleaseRow.catalog_version == catalog_version,
+    )
+    rows = tx.session.scalars(query.order_by(ReleaseRow.created_at.desc(), ReleaseRow.id.desc()))
+    return [_release(row, _name_of(tx, row.model_id)) for row in rows]
+
+
 def release(tx: Transaction, release_id: str, *, site_id: str | None = None) -> ReleasePlace:
     """Return a release and where its files are.
 

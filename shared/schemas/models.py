@@ -9,8 +9,8 @@ from shared.schemas.base import Schema
 from shared.schemas.catalogs import Label, Name
 from shared.schemas.jobs import USUAL_HELDOUT, Budget, Preset, Width
 
-# One full batch without repeats; with fewer a model learns single pictures by heart.
-MINIMUM_GARMENTS: Final = 32
+# With fewer a model can only learn single pictures by heart, however they are changed.
+MINIMUM_GARMENTS: Final = 24
 # A value that hardly any garment has cannot be learned; it is left unknown rather than promised.
 MINIMUM_OF_VALUE: Final = 8
 # Where nobody names a size: on a CPU a step at 160 px takes ten times as long as at 64 px, and ten

@@ -1,8 +1,9 @@
 """Training and sampling with no services: `python -m worker.gan train|sample`."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,6 +11,10 @@ from shared.errors import ToileError
 
 if TYPE_CHECKING:
     from worker.gan.progress import Progress
+
+
+SHOWN = ("discriminator", "encoder", "generator", "margin", "divergence")
+"""Of the losses, what one line has room for."""
 
 
 @click.group()
@@ -24,21 +29,49 @@ def main() -> None:
 @click.option("--minutes", type=float, help="Budget in minutes, over all resumes.")
 @click.option("--images", type=int, help="Budget in images, in place of minutes.")
 @click.option("--size", type=int, help="Side in px; pictures are 32 unless told.")
+@click.option(
+    "--preset",
+    type=click.Choice(["auto", "residual", "dcgan", "mlp", "vae"]),
+    default="auto",
+    show_default=True,
+)
+@click.option(
+    "--width", type=click.Choice(["auto", "s", "m", "l"]), default="auto", show_default=True
+)
+@click.option(
+    "--early-stop", type=int, help="End when the metric has not moved over so many readings."
+)
+@click.option(
+    "--from",
+    "start",
+    type=click.Path(path_type=Path, exists=True),
+    help="Folder of a release to go on from.",
+)
+@click.option(
+    "--judge/--no-judge",
+    default=True,
+    show_default=True,
+    help="Measure against held-out garments while training, and publish the best state.",
+)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--attributes", default="", help="Labels to learn, with commas; all unless told.")
 @click.option("--preview-seconds", default=15.0, show_default=True)
 @click.option("--checkpoint-seconds", default=60.0, show_default=True)
 def train(  # noqa: PLR0913 - one parameter an option is click's way
     *, data: Path, out: Path, minutes: float | None, images: int | None, size: int | None,
+    preset: Any, width: Any, early_stop: int | None, start: Path | None, judge: bool,
     seed: int, attributes: str, preview_seconds: float, checkpoint_seconds: float,
 ) -> None:  # fmt: skip
     """Train, or go on training, and write the release, the sample sheets and the checkpoints."""
     from worker.gan import sources
     from worker.gan.checkpoint import FolderCheckpoints
+    from worker.gan.judging import Judging, steps_for
+    from worker.gan.measuring import depth_for, with_figures
     from worker.gan.recipe import Recipe
 
     recipe = Recipe(
-        minutes=minutes, images=images, seed=seed,
+        minutes=minutes, images=images, seed=seed, preset=preset, width=width,
+        early_stop=early_stop,
         preview_seconds=preview_seconds, checkpoint_seconds=checkpoint_seconds,
     )  # fmt: skip
     dataset = sources.read(data, size=size, attributes=[a for a in attributes.split(",") if a])
@@ -46,15 +79,27 @@ def train(  # noqa: PLR0913 - one parameter an option is click's way
                f"labels: {', '.join(dataset.vocabulary) or 'none'}")  # fmt: skip
     from worker.gan.train import train as run
 
+    kept = _Kept(out / "extractors")
+    steps = steps_for(dataset.n, minutes=minutes, images=images)
+    judging = Judging(kept.read(), steps=steps, keep=kept.write) if judge else None
     release = run(
         recipe, dataset, FolderCheckpoints(out / "checkpoints"),
         on_progress=_Reporter(out / "grids"), should_stop=lambda: False,
+        start=_files(start) if start else None, judge=judging,
     )  # fmt: skip
+    if judging is not None:
+        click.echo("\nMeasuring against the garments that were held out ...")
+        release, found = with_figures(
+            release, dataset, judging, heldout=recipe.heldout, depth=depth_for(minutes)
+        )
+        kept.write(found)
     for name, content in release.files().items():
         (out / name).write_bytes(content)
     click.echo("")
     for choice in release.card["choices"]:
         click.echo(f"- {choice}")
+    for figure in release.card.get("figures", ()):
+        click.echo(f"{figure['key']:<52} {figure['value']:.4g}")
     click.echo(f"{release.card['images_per_second']} images/s. Release: {out}")
 
 
@@ -75,9 +120,7 @@ def sample(  # noqa: PLR0913 - one parameter an option is click's way
     from worker.gan import grid
     from worker.gan.release import load_generator
 
-    names = ("generator.npz", "generator.json")
-    files = {n: (release / n).read_bytes() for n in names if (release / n).exists()}
-    generator = load_generator(files)
+    generator = load_generator(_files(release))
     if wishes or not generator.vocabulary:
         conditions = [dict(_wish(wish) for wish in wishes)] * count
         seeds = list(range(seed, seed + count))
@@ -88,6 +131,21 @@ def sample(  # noqa: PLR0913 - one parameter an option is click's way
     images = generator.generate(seeds, conditions, temper=temper)
     out.write_bytes(grid.png(grid.assemble(images, columns), scale=scale))
     click.echo(f"{len(images)} designs: {out}")
+
+
+class _Kept:
+    """Extractors in a folder, so that a resume need not train them again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in sorted(self._folder.glob("*.npz"))}
+
+    def write(self, files: Mapping[str, bytes]) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (self._folder / name).write_bytes(content)
 
 
 class _Reporter:
@@ -103,12 +161,20 @@ class _Reporter:
         line = (
             f"{progress.fraction:4.0%}  step {progress.step}  {progress.images_per_second:.0f} "
             f"images/s  {progress.eta_seconds:.0f} s left  "
-            + "  ".join(f"{name} {loss:.3f}" for name, loss in progress.losses.items())
+            + "  ".join(f"{n} {progress.losses[n]:.2f}" for n in SHOWN if n in progress.losses)
         )
-        click.echo(f"\r{line:<100}", nl=False)
+        if progress.metrics:
+            line += f"  {progress.metric} {progress.metrics[-1]['value']:.4g}"
+        click.echo(f"\r{line:<110}", nl=False)
         if progress.grid is not None:
             path = self._folder / f"{progress.images_seen:010d}.png"
             path.write_bytes(grid.png(progress.grid))
+
+
+def _files(release: Path) -> dict[str, bytes]:
+    """Read what a release's folder holds; whoever loads it says what is missing."""
+    names = ("generator.npz", "generator.json", "critic.npz")
+    return {n: (release / n).read_bytes() for n in names if (release / n).exists()}
 
 
 def _wish(text: str) -> tuple[str, str]:

@@ -47,6 +47,7 @@ def write(
             "garments": dataset.n,
             "size": dataset.size,
             "channels": dataset.channels,
+            "colours": dataset.slots > 0,
             "fingerprint": dataset.fingerprint,
             "attributes": dataset.counts(),
         },

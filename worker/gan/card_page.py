@@ -24,6 +24,7 @@ _SHEET_PIXELS: Final = 1024  # the sample sheet is shown about so wide
 _MINUTE: Final = 60
 _NOTHING: Final = "\N{EN DASH}"
 _MILLION: Final = 1_000_000
+_JOULES_OF_WATT_HOUR: Final = 3_600
 
 _TEMPLATES: Final = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
@@ -247,6 +248,8 @@ def _data(card: Mapping[str, Any], trained_on: Mapping[str, Any]) -> list[tuple[
         if name not in {"attributes", "size", "channels"}
     }
     facts += [(_words(name).capitalize(), told(value)) for name, value in rest.items()]
+    if "held_out" in card:
+        facts.append(("Kept back", told(card["held_out"])))
     if card.get("warm_start"):
         facts.append(("Went on from", told(card["warm_start"])))
     return facts
@@ -266,11 +269,12 @@ def _metric(
 ) -> card_plots.Plot | None:
     key = card.get("metric")
     ends = next((ends_of(one) for one in figures if one.key == key), None)
-    curve = _list(card, "metric_curve")
+    curve, best = _list(card, "metric_curve"), card.get("best_reading")
     return card_plots.metric_plot(
         curve,
         key=key if isinstance(key, str) else None,
         real=None if ends is None else ends[0],
+        best=best if isinstance(best, int) else None,
         events=marks,
     )
 
@@ -315,13 +319,19 @@ def _event(event: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def _energy(joules: Any) -> str:
+    if not isinstance(joules, int | float):
+        return told(joules)
+    return f"{number(joules / _JOULES_OF_WATT_HOUR)} Wh, of the processors alone"
+
+
 def _machine(card: Mapping[str, Any]) -> list[tuple[str, str]]:
     device = _part(card, "device")
     facts = [
         ("Device", str(device["name"])) if device.get("name") else None,
         ("Numbers", str(device["policy"])) if device.get("policy") else None,
         ("Steps", told(card["steps"])) if "steps" in card else None,
-        ("Energy", told(card["energy"])) if card.get("energy") else None,
+        ("Energy", _energy(card["energy_joules"])) if card.get("energy_joules") else None,
     ]
     versions = [(f"{name}", str(value)) for name, value in _part(card, "versions").items()]
     return [fact for fact in facts if fact is not None] + versions

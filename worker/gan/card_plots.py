@@ -49,6 +49,7 @@ class Plot:
         band: points of the polygon between the ends of the interval; empty where there is none.
         marks: pixels across where the training went back.
         real: pixel of what real garments would get, where it is known.
+        chosen: pixels across and up of the reading whose weights the release has.
     """
 
     title: str
@@ -60,6 +61,7 @@ class Plot:
     band: str = ""
     marks: tuple[float, ...] = ()
     real: float | None = None
+    chosen: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ def metric_plot(
     *,
     key: str | None,
     real: float | None,
+    best: int | None = None,
     events: Sequence[float] = (),
 ) -> Plot | None:
     """Return a plot of the metric that chose the release; None with fewer than two readings.
@@ -120,6 +123,7 @@ def metric_plot(
         curve: readings, each with `images`, `value` and, where known, `low` and `high`.
         key: the metric's key.
         real: what real garments would get.
+        best: place in the curve of the reading whose weights the release has.
         events: images seen when the training went back.
     """
     good = [one for one in curve if _is_number(one.get("images")) and _is_number(one.get("value"))]
@@ -131,6 +135,7 @@ def metric_plot(
     across = _across([one["images"] for one in good], width=BROAD)
     up = axis([*values, *([] if real is None else [real])], start=_BOTTOM, end=_TOP)
     line = points(across, up, [(one["images"], one["value"]) for one in good])
+    chosen = curve[best] if best is not None and 0 <= best < len(curve) else None
     return Plot(
         title=key or "The metric",
         about=_about("Measured against garments that were kept back.", up),
@@ -141,6 +146,9 @@ def metric_plot(
         band=band(across, up, [(one["images"], one["low"], one["high"]) for one in ends]),
         marks=_marks(across, events),
         real=None if real is None else round(up.at(real), 1),
+        chosen=None
+        if chosen is None or chosen not in good
+        else (round(across.at(chosen["images"]), 1), round(up.at(chosen["value"]), 1)),
     )
 
 

@@ -1,6 +1,6 @@
 """What a training says while it runs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,9 @@ class Progress:
         eta_seconds: until the budget is used up.
         grid: every `preview_seconds` a sample sheet, uint8 [height, width, channels], with one row
             for each value of the first attribute and the same latents each time; else None.
+        metric: key of the metric that the readings are of; None where nothing judges.
+        metrics: the readings so far: images, seconds, value, low, high.
+        events: what the watchdog did so far, as on the card.
     """
 
     step: int
@@ -29,6 +32,9 @@ class Progress:
     images_per_second: float
     eta_seconds: float
     grid: NDArray[np.uint8] | None = None
+    metric: str | None = None
+    metrics: Sequence[Mapping[str, float]] = ()
+    events: Sequence[Mapping[str, object]] = ()
 
 
 class TrainingInterrupted(Exception):  # noqa: N818 - it is news, not a fault: a checkpoint was written

@@ -4,8 +4,7 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -16,11 +15,16 @@ from shared.clock import utc_now
 from shared.errors import ReleaseCorruptError
 from shared.records import Transaction, catalogs, models
 from shared.schemas.jobs import MetricPoint, Progress, TrainingSpec
+from shared.schemas.models import Release
 from worker.attempt import Attempt, Outcome, Publish
+from worker.gan.data import Dataset
 from worker.jobs.datasets import load_dataset
+from worker.jobs.extractors import KeptExtractors
 from worker.runtime import Runtime
 
 LOG: Final = logging.getLogger(__name__)
+
+_STEP_SHARE: Final = 0.05
 
 METRIC_POINTS: Final = 60
 """Readings of the metric that a poll shows: enough for a curve, small enough for each poll."""
@@ -42,11 +46,10 @@ def train(attempt: Attempt) -> Publish:
     attempt.report(Progress(fraction=0, message="loading the catalog"))
     dataset = load_dataset(attempt.runtime, spec)
     checkpoints = ArtifactCheckpoints(attempt.runtime.store, attempt.job.id, attempt.job.fence)
-    options: dict[str, Any] = {}
+    start = None
     if spec.from_release is not None:
-        options["start"] = start_files(
-            attempt.runtime, spec.from_release, site_id=attempt.job.site_id
-        )
+        start = start_files(attempt.runtime, spec.from_release, site_id=attempt.job.site_id)
+    judging = _judging(attempt, spec, dataset)
     try:
         trained = train_gan(
             recipe_of(spec),
@@ -54,32 +57,73 @@ def train(attempt: Attempt) -> Publish:
             checkpoints,
             on_progress=_Reporter(attempt),
             should_stop=attempt.should_stop,
-            **options,
+            start=start,
+            judge=judging,
         )
     except TrainingInterrupted:
         attempt.raise_if_stopped()
         raise
+    trained = _measured(attempt, spec, trained, dataset, judging)
     return _publication(attempt, spec, trained.files())
+
+
+def _judging(attempt: Attempt, spec: TrainingSpec, dataset: Dataset) -> Any:
+    """Return what judges the training, with the extractors that an earlier one left."""
+    from worker.gan.judging import Judging, steps_for
+
+    budget = spec.budget
+    steps = steps_for(dataset.n, minutes=budget.minutes, images=budget.images)
+    kept = KeptExtractors(attempt.runtime.store, spec, dataset, steps)
+    told = _Step(attempt, "learning to judge")
+    return Judging(kept.read(), steps=steps, keep=kept.write, on_progress=told)
+
+
+def _measured(
+    attempt: Attempt, spec: TrainingSpec, trained: Any, dataset: Dataset, judging: Any
+) -> Any:
+    """Return the release with its figures, and keep what measured it."""
+    from worker.gan.measuring import depth_for, with_figures
+
+    measured, files = with_figures(
+        trained, dataset, judging, heldout=spec.heldout, depth=depth_for(spec.budget.minutes),
+        on_progress=_Step(attempt, "measuring"),
+    )  # fmt: skip
+    KeptExtractors(attempt.runtime.store, spec, dataset, judging.steps).write(files)
+    return measured
+
+
+class _Step:
+    """Says what is done before or after the training itself, and stops when the job must."""
+
+    def __init__(self, attempt: Attempt, message: str) -> None:
+        self._attempt = attempt
+        self._message = message
+        self._told = -1.0
+
+    def __call__(self, share: float) -> None:
+        self._attempt.raise_if_stopped()
+        if share - self._told >= _STEP_SHARE or share >= 1:
+            self._told = share
+            message = f"{self._message}, {share:.0%}"
+            self._attempt.report(Progress(fraction=0.0 if share < 1 else None, message=message))
 
 
 def recipe_of(spec: TrainingSpec) -> Any:
     """Return the GAN engine's recipe for a spec."""
     from worker.gan.recipe import Recipe
 
-    asked: dict[str, Any] = {
-        "preset": spec.preset,
-        "width": spec.width,
-        "balance": spec.balance,
-        "minutes": spec.budget.minutes,
-        "images": spec.budget.images,
-        "early_stop": spec.early_stop,
-        "heldout": spec.heldout,
-        "seed": spec.seed,
-        "preview_seconds": spec.preview_seconds,
-        "checkpoint_seconds": spec.checkpoint_seconds,
-    }
-    known = {field.name for field in fields(Recipe)}
-    return Recipe(**{name: value for name, value in asked.items() if name in known})
+    return Recipe(
+        preset=spec.preset,
+        width=spec.width,
+        balance=spec.balance,
+        minutes=spec.budget.minutes,
+        images=spec.budget.images,
+        early_stop=spec.early_stop,
+        heldout=spec.heldout,
+        seed=spec.seed,
+        preview_seconds=spec.preview_seconds,
+        checkpoint_seconds=spec.checkpoint_seconds,
+    )
 
 
 def start_files(runtime: Runtime, release_id: str, *, site_id: str) -> dict[str, bytes]:
@@ -130,8 +174,8 @@ class _Reporter:
                 images_seen=progress.images_seen,
                 images_per_second=progress.images_per_second,
                 losses=dict(progress.losses),
-                metric=getattr(progress, "metric", None),
-                metrics=metric_points(getattr(progress, "metrics", ())),
+                metric=progress.metric,
+                metrics=metric_points(progress.metrics),
                 preview_url=self._url,
             )
         )
@@ -157,8 +201,28 @@ def _point(reading: Mapping[str, float]) -> MetricPoint:
     )
 
 
+def baselines_among(releases: Iterable[Release], *, preset: str) -> list[dict[str, Any]]:
+    """Return the figures of the newest release of each other preset, to stand beside a new one's.
+
+    Args:
+        releases: of the same catalog version, newest first.
+        preset: of the new release.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for release in releases:
+        theirs = str(release.card.get("recipe", {}).get("preset", ""))
+        figures = release.card.get("figures")
+        if theirs and theirs != preset and figures and theirs not in found:
+            found[theirs] = {"preset": theirs, "release": release.id, "figures": figures}
+    return list(found.values())
+
+
 def described(
-    files: Mapping[str, bytes], *, spec: TrainingSpec, origin: Mapping[str, str | int]
+    files: Mapping[str, bytes],
+    *,
+    spec: TrainingSpec,
+    origin: Mapping[str, str | int],
+    baselines: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, bytes]:
     """Return a release's files with the card that says where they come from, and its page.
 
@@ -166,12 +230,14 @@ def described(
         files: what the engine made.
         spec: what was asked.
         origin: where the release comes from, such as its model and catalog, by name.
+        baselines: figures of other presets on the same garments.
     """
     from worker.gan.card_page import render
 
     card = json.loads(files["card.json"])
     slots = json.loads(files["generator.json"]).get("slots", 0)
     card |= {"slots": slots, "origin": dict(origin), "spec": spec.model_dump(mode="json")}
+    card["baselines"] = list(baselines)
     return {
         **files,
         "card.json": json.dumps(card, indent=1).encode(),
@@ -193,10 +259,25 @@ def _origin(attempt: Attempt, spec: TrainingSpec, release_id: str) -> dict[str, 
     }
 
 
+def _baselines(
+    attempt: Attempt, spec: TrainingSpec, made: Mapping[str, bytes]
+) -> list[dict[str, Any]]:
+    with attempt.runtime.records.reading() as tx:
+        releases = models.releases_of_version(
+            tx, attempt.job.site_id, spec.catalog_id, spec.catalog_version
+        )
+    return baselines_among(releases, preset=json.loads(made["generator.json"])["preset"])
+
+
 def _publication(attempt: Attempt, spec: TrainingSpec, made: Mapping[str, bytes]) -> Publish:
     runtime, job = attempt.runtime, attempt.job
     release_id = ids.new_id(ids.RELEASE)
-    files = described(made, spec=spec, origin=_origin(attempt, spec, release_id))
+    files = described(
+        made,
+        spec=spec,
+        origin=_origin(attempt, spec, release_id),
+        baselines=_baselines(attempt, spec, made),
+    )
     hashes = {
         name: runtime.store.put(keys.release_file(release_id, name), data).sha256
         for name, data in files.items()

@@ -52,7 +52,7 @@ def a_card(text: str = "dress") -> dict[str, Any]:
         "figures": [a_figure(note=text), a_figure(key="novel[B@0]", floor=None)],
         "baselines": [{"preset": text, "figures": [a_figure(value=605.0)]}],
         "warm_start": {"release": "rel_0", "note": text},
-        "energy": {"watt_hours": 31.4},
+        "energy_joules": 113_040, "held_out": 149, "best_reading": 15,
         "intended_use": text, "not_intended_use": text, "licence": text,
     }  # fmt: skip
 
@@ -80,7 +80,8 @@ def test_the_page_tells_what_the_card_tells() -> None:
     for told_words in (
         "version 3 of the catalog dress, 26 November 2026", "1,492 garments", "1.24 M images seen",
         "1 h 0 min of training", FD, "19.1", "18.2 to 20.3", "10,000", "605", "Network: dress.",
-        "Went back to step 10", "release rel_0", "watt hours 31.4", "float32", "batch 32",
+        "Went back to step 10", "release rel_0", "31.4 Wh", "Kept back 149", "this release",
+        "float32", "batch 32",
         "Meant for", "Licence", "[A] is a classifier", "[B] is an encoder", "logarithmic",
     ):  # fmt: skip
         assert told_words in words
@@ -151,6 +152,12 @@ def test_losses_and_slopes_have_a_plot_each() -> None:
     assert [line.name for line in slopes.lines] == ["real slope"]
     assert len(losses.marks) == 1
     assert loss_plots([]) == loss_plots(curve[:1]) == []
+
+
+def test_the_reading_whose_weights_the_release_has_is_marked() -> None:
+    curve = [{"images": 100 * n, "value": 9.0 - n} for n in range(5)]
+    plots = [metric_plot(curve, key=FD, real=None, best=best) for best in (4, None, 99)]
+    assert [plot.chosen if plot else "none" for plot in plots] == [(970.0, 202.0), None, None]
 
 
 def test_a_metric_read_once_or_in_nonsense_has_no_plot() -> None:

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,3 +60,46 @@ def test_combinations_survive_json() -> None:
     assert (after.codes == before.codes).all()
     assert (after.counts == before.counts).all()
     assert before.counts.tolist() == [30, 15, 10, 5]
+
+
+COLOURS: NDArray[np.float32] = np.full((60, 2, 3), np.nan, np.float32)
+COLOURS[:40, 0] = [20, 0, 0]  # bags are dark
+COLOURS[40:55, 0] = [80, 10, 10]  # boots are light
+COLOURS[40:45, 1] = [50, 60, 40]
+
+
+def tints(labels: list[int], asked: list[list[float]]) -> NDArray[np.float32]:
+    found = Combinations.of(LABELS, COLOURS)
+    rows = np.tile(np.array([asked], np.float32), (200, 1, 1))
+    return found.tint(rows, np.tile(np.array([labels], np.int32), (200, 1)), range(200))
+
+
+NOTHING = [[np.nan] * 3, [np.nan] * 3]
+
+
+def test_open_colours_are_those_of_a_garment_with_such_labels() -> None:
+    assert (tints([0, 0], NOTHING)[:, 0, 0] == 20).all()
+    boots = tints([1, 0], NOTHING)
+    assert (boots[:, 0, 0] == 80).all()
+    with_second = ~np.isnan(boots[:, 1, 0])
+    assert 0.1 < with_second.mean() < 0.6
+
+
+def test_a_colour_that_was_asked_for_is_kept_and_its_second_stays_open() -> None:
+    asked = [[33.0, 1.0, 2.0], [np.nan] * 3]
+    made = tints([1, 0], asked)
+    assert (made[:, 0] == [33, 1, 2]).all()
+    assert np.isnan(made[:, 1]).all()
+
+
+def test_colours_survive_json() -> None:
+    before = Combinations.of(LABELS, COLOURS)
+    told = json.loads(json.dumps(before.colours_as_lists()))
+    after = Combinations.from_lists(before.as_lists(), told)
+    assert (after.coloured == before.coloured).all()
+    np.testing.assert_array_equal(after.colours, before.colours)
+
+
+def test_a_catalog_without_colours_leaves_none_to_draw() -> None:
+    plain = Combinations.of(LABELS)
+    assert plain.tint(np.zeros((2, 0, 3), np.float32), LABELS[:2], [1, 2]).shape == (2, 0, 3)

@@ -28,13 +28,11 @@ def test_size_channels_and_number_come_from_the_images() -> None:
 
 def test_a_catalog_too_small_is_told_the_least_number() -> None:
     with pytest.raises(CatalogTooSmallError, match=f"at least {MINIMUM_GARMENTS} garments") as told:
-        dataset((MINIMUM_GARMENTS - 1, 16, 16, 3))
+        dataset((MINIMUM_GARMENTS - 1, 16, 16, 3)).require_enough()
     assert told.value.details == {"least": MINIMUM_GARMENTS, "found": MINIMUM_GARMENTS - 1}
 
 
-@pytest.mark.parametrize(
-    "shape", [(40, 16, 20, 3), (40, 12, 12, 3), (40, 18, 18, 3), (40, 260, 260, 3), (40, 16, 16, 4)]
-)
+@pytest.mark.parametrize("shape", [(40, 0, 16, 3), (40, 16, 16, 4), (40, 16, 16, 2)])
 def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(InvalidInputError, match="Images must"):
         dataset(shape)
@@ -84,3 +82,36 @@ def test_a_catalog_without_labels_is_fine() -> None:
     found = dataset(labels={}, vocabulary={})
     assert found.label_matrix().shape == (40, 0)
     assert found.imbalance() == 1
+
+
+@pytest.mark.parametrize("shape", [(40, 16, 20, 3), (40, 12, 12, 1), (40, 18, 18, 3)])
+def test_pictures_of_any_size_are_taken(shape: tuple[int, ...]) -> None:
+    assert dataset(shape).size == max(shape[1:3])
+
+
+def test_the_held_out_garments_are_never_among_the_others() -> None:
+    found = dataset((400, 16, 16, 1))
+    rows, held = found.split(0.1)
+    assert len(held) == 40
+    assert sorted([*rows, *held]) == list(range(400))
+    again = found.split(0.1)
+    assert (again[1] == held).all()
+    assert not (found.split(0.1, seed=1)[1] == held).all()
+
+
+def test_of_a_tiny_catalog_nothing_is_held_out() -> None:
+    rows, held = dataset().split(0.1)
+    assert (len(rows), len(held)) == (40, 0)
+
+
+def test_some_garments_keep_their_labels_and_colours() -> None:
+    colours = np.arange(40 * 6, dtype=np.float32).reshape(40, 2, 3)
+    some = dataset(colours=colours).take(np.array([3, 1]))
+    assert some.labels["category"].tolist() == [1, 1]
+    assert some.colours is not None
+    assert some.colours[:, 0, 0].tolist() == [18, 6]
+
+
+def test_colours_of_another_number_are_refused() -> None:
+    with pytest.raises(InvalidInputError, match=r"CIELAB \[40, 2, 3\]"):
+        dataset(colours=np.zeros((39, 2, 3), np.float32))

@@ -2,6 +2,8 @@ import io
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,10 @@ import pytest
 from PIL import Image
 
 from shared.errors import InvalidInputError, ReleaseCorruptError
+from tests.unit.worker.gan.conftest import MakeGarments
+from worker.gan.checkpoint import Checkpoints
 from worker.gan.progress import Progress
+from worker.gan.recipe import Hyperparameters, Recipe
 from worker.gan.release import CHUNK, Generator, TrainedRelease, load_generator
 
 Trained = tuple[TrainedRelease, list[Progress], Path]
@@ -27,8 +32,9 @@ def generator(files: dict[str, bytes]) -> Generator:
     return load_generator(files)
 
 
-def test_a_release_is_four_files(files: dict[str, bytes]) -> None:
-    assert sorted(files) == ["card.json", "generator.json", "generator.npz", "grid.png"]
+def test_a_release_is_a_few_files(files: dict[str, bytes]) -> None:
+    names = ["card.json", "critic.npz", "generator.json", "generator.npz", "grid.png"]
+    assert sorted(files) == names
     assert Image.open(io.BytesIO(files["grid.png"])).size == (8 * 16, 2 * 16)
 
 
@@ -113,7 +119,8 @@ def test_a_damaged_release_is_refused(files: dict[str, bytes], name: str, damage
 
 
 @pytest.mark.parametrize(
-    "change", [{"format": 99}, {"size": 32}, {"vocabulary": {}}, {"hyper": []}]
+    "change",
+    [{"format": 99}, {"height": 32}, {"vocabulary": {}}, {"hyper": []}, {"preset": "biggan"}],
 )
 def test_weights_that_do_not_fit_the_description_are_refused(
     files: dict[str, bytes], change: dict[str, object]
@@ -137,3 +144,59 @@ def test_another_process_makes_the_same_bytes(
     )  # fmt: skip
     made = generator.generate([8, 9, 10], [{"shape": "flat"}] * 3)
     assert np.array_equal(np.asarray(Image.open(sheet)), np.concatenate(list(made), axis=1))
+
+
+def test_a_release_of_the_first_format_is_still_read(
+    generator: Generator, files: dict[str, bytes]
+) -> None:
+    config = json.loads(files["generator.json"])
+    new = ("preset", "height", "width", "slots", "colours")
+    first = {**{k: v for k, v in config.items() if k not in new}, "format": 1}
+    old = load_generator({**files, "generator.json": json.dumps(first).encode()})
+    assert np.array_equal(old.generate([1, 2], [{}, {}]), generator.generate([1, 2], [{}, {}]))
+
+
+@pytest.fixture(scope="module")
+def tinted(garments: MakeGarments, tiny: Hyperparameters) -> Generator:
+    catalog = garments()
+    colours = np.full((catalog.n, 2, 3), np.nan, np.float32)
+    colours[:, 0] = [40, 30, 20]
+    colours[::2, 1] = [90, 0, 0]
+    from worker.gan.train import train
+
+    class Nowhere(Checkpoints):
+        def save(self, step: int, files: Mapping[str, bytes]) -> None:
+            """Keep nothing."""
+
+        def newest(self) -> None:
+            return None
+
+    release = train(
+        Recipe(images=16, hyper=tiny), replace(catalog, colours=colours), Nowhere(),
+        on_progress=lambda _: None, should_stop=lambda: False,
+    )  # fmt: skip
+    return load_generator(release.files())
+
+
+def test_colours_are_asked_for_by_code(tinted: Generator) -> None:
+    assert tinted.slots == 2
+    asked = [{"shape": "flat", "shade": "dark", "colour": code} for code in ("#ff0000", "#00ff00")]
+    made = tinted.generate([1, 1], asked)
+    assert not np.array_equal(made[0], made[1])
+    told = tinted.complete([1], asked[:1])[0]
+    assert told["colour"] == "#ff0000"
+    assert "second_colour" not in told
+
+
+def test_open_colours_are_drawn_and_asking_for_them_again_gives_the_same(
+    tinted: Generator,
+) -> None:
+    told = tinted.complete([4], [{}])[0]
+    assert told["colour"].startswith("#")
+
+
+def test_what_is_no_colour_code_is_refused(tinted: Generator) -> None:
+    with pytest.raises(InvalidInputError, match="'reddish' is not a colour code"):
+        tinted.generate([1], [{"colour": "reddish"}])
+    with pytest.raises(InvalidInputError, match="six hex digits"):
+        tinted.generate([1], [{"colour": "#12"}])

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,11 @@ from worker.gan.watchdog import (
     LOST_REPORTS,
     POOR_SHEETS,
     QUIET_IMAGES,
+    STEEP,
+    USUAL_REPORTS,
     Watchdog,
+    _small,
+    coverage,
     remedied,
     spread,
 )
@@ -28,10 +33,10 @@ def samples(garments: Dataset, *, alike: bool) -> NDArray[np.uint8]:
 def test_a_margin_that_stays_wide_is_a_collapse(garments: Callable[..., Dataset]) -> None:
     dog = Watchdog(garments())
     for _ in range(LOST_REPORTS - 1):
-        dog.see_losses(4.5, LATE)
+        dog.see_losses({"generator": 4.5}, LATE)
         assert dog.verdict() is None
         assert dog.uneasy
-    dog.see_losses(4.5, LATE)
+    dog.see_losses({"generator": 4.5}, LATE)
     assert "told nearly all" in str(dog.verdict())
     dog.forget()
     assert not dog.uneasy
@@ -40,14 +45,14 @@ def test_a_margin_that_stays_wide_is_a_collapse(garments: Callable[..., Dataset]
 def test_one_good_report_ends_the_row(garments: Callable[..., Dataset]) -> None:
     dog = Watchdog(garments())
     for loss in [4.5] * (LOST_REPORTS - 1) + [1.5] + [4.5] * (LOST_REPORTS - 1):
-        dog.see_losses(loss, LATE)
+        dog.see_losses({"generator": loss}, LATE)
     assert dog.verdict() is None
 
 
 def test_the_first_images_prove_nothing(garments: Callable[..., Dataset]) -> None:
     dog = Watchdog(garments())
     for _ in range(3 * LOST_REPORTS):
-        dog.see_losses(8.0, QUIET_IMAGES - 1)
+        dog.see_losses({"generator": 8.0}, QUIET_IMAGES - 1)
         dog.see_samples(samples(garments(), alike=True), QUIET_IMAGES - 1)
     assert not dog.uneasy
 
@@ -95,4 +100,48 @@ def test_the_ladder_changes_one_thing_a_rung_and_only_gently_at_first(
     last = remedied(tiny, len(LADDER))
     assert last.learning_rate == tiny.learning_rate / 64
     assert last.shift > tiny.shift
+    assert last.cutout > tiny.cutout
     assert last.generator_widths == tiny.generator_widths
+    assert [remedy.anew for remedy in LADDER] == [False] * 5 + [True]
+
+
+def test_a_penalty_that_was_switched_off_comes_back(tiny: Hyperparameters) -> None:
+    assert remedied(replace(tiny, gamma=0.0), 2).gamma == 1.0
+
+
+def test_a_discriminator_that_is_fooled_for_good_is_a_collapse(
+    garments: Callable[..., Dataset],
+) -> None:
+    dog = Watchdog(garments())
+    for _ in range(LOST_REPORTS):
+        dog.see_losses({"generator": 0.01, "discriminator": 5.0}, LATE)
+    assert "no longer told" in str(dog.verdict())
+
+
+def test_gradients_a_hundred_times_as_long_as_usual_are_a_collapse(
+    garments: Callable[..., Dataset],
+) -> None:
+    dog = Watchdog(garments())
+    for _ in range(USUAL_REPORTS):
+        dog.see_losses({"generator_gradient": 2.0}, LATE)
+    assert not dog.uneasy
+    for _ in range(LOST_REPORTS):
+        dog.see_losses({"generator_gradient": 2.1 * STEEP}, LATE)
+    assert "100 times as long" in str(dog.verdict())
+
+
+def test_samples_beside_a_few_garments_are_a_collapse() -> None:
+    images = np.random.default_rng(0).integers(0, 255, (200, 16, 16, 3)).astype(np.uint8)
+    shape = (np.arange(200) % 2).astype(np.int32)
+    dog = Watchdog(Dataset(images, {"shape": shape}, {"shape": ("upright", "flat")}, "noise"))
+    two = np.tile(images[:2], (2, 4, 1, 1, 1)).reshape(2, 8, 16, 16, 3)
+    for _ in range(POOR_SHEETS):
+        assert dog.verdict() is None
+        dog.see_samples(two, LATE)
+    assert "beside a few garments" in str(dog.verdict())
+
+
+def test_real_garments_are_each_their_own_nearest() -> None:
+    images = np.random.default_rng(0).integers(0, 255, (50, 16, 16, 3)).astype(np.uint8)
+    assert coverage(images, _small(images)) == 1.0
+    assert coverage(np.repeat(images[:1], 50, axis=0), _small(images)) == 1 / 50

@@ -11,10 +11,18 @@ from PIL import Image
 
 from shared.artifacts import keys
 from shared.errors import NotFoundError, ReleaseCorruptError
+from shared.records import models
 from shared.schemas.jobs import Budget, TrainingSpec
 from tests.fixtures.rows import a_release, a_site
 from worker.gan.recipe import Recipe
-from worker.jobs.training import METRIC_POINTS, described, metric_points, recipe_of, start_files
+from worker.jobs.training import (
+    METRIC_POINTS,
+    baselines_among,
+    described,
+    metric_points,
+    recipe_of,
+    start_files,
+)
 from worker.runtime import Runtime
 
 
@@ -100,3 +108,21 @@ def test_a_card_says_where_the_release_comes_from_and_has_a_page() -> None:
     assert b"&lt;summer&gt;" in files["card.html"]
     assert files["generator.npz"] == b"weights"
     assert keys.release_file("rel_1", "card.html") == "releases/rel_1/card.html"
+
+
+def test_the_newest_release_of_each_other_preset_stands_beside(runtime: Runtime) -> None:
+    site = a_site(runtime.records)
+    plain = a_release(runtime.records, site)
+    with runtime.records.reading() as tx:
+        found = models.releases_of_version(tx, site, plain.catalog_id, 1)
+    assert [one.id for one in found] == [plain.id]
+    figures = [{"key": "fd_indomain[A@00000000]", "value": 9.0}]
+    cards = [
+        ("rel_4", {"recipe": {"preset": "mlp"}, "figures": figures}),
+        ("rel_3", {"recipe": {"preset": "residual"}, "figures": figures}),
+        ("rel_2", {"recipe": {"preset": "dcgan"}}),
+        ("rel_1", {"recipe": {"preset": "mlp"}, "figures": []}),
+    ]
+    releases = [plain.model_copy(update={"id": name, "card": card}) for name, card in cards]
+    beside = baselines_among(releases, preset="residual")
+    assert beside == [{"preset": "mlp", "release": "rel_4", "figures": figures}]

@@ -1,0 +1,127 @@
+"""Figures of a release that was just trained, for its card."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from worker.gan import grid
+from worker.gan.data import Dataset
+from worker.gan.judging import FEWEST, Judging
+from worker.gan.measure.encoder import Encoder, train_encoder
+from worker.gan.measure.extractors import Extractors
+from worker.gan.measure.suite import measure
+from worker.gan.measure.untrained import Untrained
+from worker.gan.release import Generator, TrainedRelease, load_generator
+from worker.gan.samples import AT_ONCE
+from worker.pictures.colours import main_and_second, measure_colours
+
+THOROUGH_MINUTES: Final = 30.0
+"""From trainings of this length on, the figures take ten thousand garments and five readings."""
+
+
+ENCODER: Final = "extractor-B.npz"
+
+
+@dataclass(frozen=True)
+class Depth:
+    """How much is spent on the figures.
+
+    Attributes:
+        n: garments in a reading.
+        readings: how often, with other draws.
+    """
+
+    n: int = 2_000
+    readings: int = 3
+
+
+THOROUGH: Final = Depth(10_000, 5)
+
+
+def depth_for(minutes: float | None) -> Depth:
+    """Return how much to spend after a training of so many minutes; None is one by images."""
+    return THOROUGH if (minutes or 0.0) >= THOROUGH_MINUTES else Depth()
+
+
+def with_figures(
+    release: TrainedRelease,
+    dataset: Dataset,
+    judging: Judging,
+    *,
+    heldout: float,
+    depth: Depth,
+    on_progress: Callable[[float], None] | None = None,
+) -> tuple[TrainedRelease, dict[str, bytes]]:
+    """Measure a release against the garments that were held out of its training.
+
+    Args:
+        release: fresh from the training.
+        dataset: the whole catalog that it was trained on.
+        judging: made the training's judge, and holds its classifier and what was kept.
+        heldout: share that was held out, as the recipe says.
+        depth: how much to spend.
+        on_progress: called between parts with the share done, 0..1; may raise to stop.
+
+    Returns:
+        The release with `figures` on its card, and the extractors' files, to be kept for the next
+        training on the same garments. Where too few garments are held out, the card says so.
+    """
+    rows, held = dataset.split(heldout)
+    if len(held) < FEWEST:
+        words = (
+            f"Only {len(held)} garments are held out; with fewer than {FEWEST} none is measured."
+        )
+        return replace(release, card={**release.card, "figures": [], "figures_note": words}), {}
+    train, test = dataset.take(rows), dataset.take(held)
+    extractors = _extractors(train, judging, on_progress)
+    figures = measure(
+        sampler_of(load_generator(release.files())),
+        train=train, test=test, extractors=extractors, seed=0, n=depth.n, seeds=depth.readings,
+        measure_colours=colours_of if dataset.slots else None, on_progress=on_progress,
+    )  # fmt: skip
+    told = [figure.as_dict() for figure in figures]
+    return replace(release, card={**release.card, "figures": told}), extractors.to_files()
+
+
+def sampler_of(
+    generator: Generator,
+) -> Callable[[NDArray[np.int32], NDArray[np.float32], int], NDArray[np.uint8]]:
+    """Return what figures are read from: (labels, colours, seed) -> uint8 [n, h, w, c]."""
+    forward = tf.function(lambda z, y, c: generator.network(z, y, c, training=False))
+
+    def made(
+        labels: NDArray[np.int32], colours: NDArray[np.float32], seed: int
+    ) -> NDArray[np.uint8]:
+        draw = np.random.Generator(np.random.Philox(key=seed))
+        points = draw.standard_normal((len(labels), generator.latent), dtype=np.float32)
+        parts = [
+            grid.to_bytes(forward(*(tf.constant(v[i : i + AT_ONCE]) for v in inputs)).numpy())
+            for inputs in [(points, labels, colours)]
+            for i in range(0, len(labels), AT_ONCE)
+        ]
+        return generator.anatomy.frame.outward(np.concatenate(parts))
+
+    return made
+
+
+def colours_of(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the main and second colour as catalogs measure them, CIELAB [n, 2, 3]."""
+    return main_and_second(each.palette for each in measure_colours(images))
+
+
+def _extractors(
+    train: Dataset,
+    judging: Judging,
+    on_progress: Callable[[float], None] | None,
+) -> Extractors:
+    encoder = (
+        Encoder.from_bytes(judging.kept[ENCODER])
+        if ENCODER in judging.kept
+        else train_encoder(train, seed=0, steps=judging.steps, on_progress=on_progress)
+    )
+    untrained = Untrained(size=train.size, channels=train.channels)
+    return Extractors(judging.classifier, encoder, untrained)

@@ -1,0 +1,1 @@
+"""The networks: one file a preset, the layers that they share, and the registry of all."""

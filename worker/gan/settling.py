@@ -1,0 +1,58 @@
+"""Settling a training's recipe: what is open is chosen, or taken from a checkpoint or a release."""
+
+from dataclasses import replace
+
+from shared.errors import CheckpointCorruptError
+from worker.gan.choices import Situation, resolve
+from worker.gan.data import Dataset
+from worker.gan.recipe import Recipe
+from worker.gan.state import State
+from worker.gan.warm import WarmStart
+
+KEPT = ("preset", "width", "hyper", "heldout")
+"""What a resume takes from the first start, whatever is asked now."""
+
+
+def settle(
+    asked: Recipe, dataset: Dataset, *, device: str, warm: WarmStart | None
+) -> tuple[Recipe, list[str]]:
+    """Choose what is open for a training that begins.
+
+    Args:
+        asked: the recipe.
+        dataset: what to learn.
+        device: "cpu" or "gpu".
+        warm: a release to go on from, whose preset and settings are taken.
+
+    Returns:
+        The recipe with nothing open, and one sentence a choice.
+    """
+    frame = dataset.frame
+    situation = Situation(
+        frame.side, dataset.channels, dataset.n, dataset.imbalance(), device,
+        colours=dataset.slots > 0,
+    )  # fmt: skip
+    settled, words = resolve(warm.lead(asked) if warm else asked, situation)
+    more = [warm.words if warm else None, frame.words()]
+    return settled, [*words, *(sentence for sentence in more if sentence)]
+
+
+def settle_again(asked: Recipe, dataset: Dataset, saved: State) -> tuple[Recipe, list[str]]:
+    """Keep what was chosen when the training began, and take the new budget.
+
+    Raises:
+        CheckpointCorruptError: the checkpoint is of another catalog, seed or network.
+    """
+    before = saved.recipe
+    same = (
+        saved.fingerprint == dataset.fingerprint
+        and before.seed == asked.seed
+        and asked.hyper in {None, before.hyper}
+        and asked.preset in {"auto", before.preset}
+    )
+    if not same:
+        raise CheckpointCorruptError(
+            "The checkpoint is of another catalog, seed or network. "
+            "Resume with the first ones, or start in an empty place."
+        )
+    return replace(asked, **{name: getattr(before, name) for name in KEPT}), list(saved.choices)
