@@ -20,10 +20,14 @@ class Figure(Schema):
         "same key are on the same scale.",
     )
     value: float
-    interval: tuple[float, float] | None = Field(None, description="Low and high end.")
+    interval: tuple[float, float] | None = Field(None, description="Low and high end of 95%.")
     n: int | None = Field(None, description="Generated images that were measured.")
-    floor: float | None = Field(None, description="What real garments score: the best there is.")
-    ceiling: float | None = Field(None, description="What noise scores.")
+    floor: float | None = Field(
+        None, description="The least to expect: real garments for a distance, noise for accuracies."
+    )
+    ceiling: float | None = Field(
+        None, description="The most to expect: noise for a distance, real garments for accuracies."
+    )
     note: str = ""
 
 
@@ -38,14 +42,14 @@ class ComparedFigure(Schema):
         description="Whether the intervals do not overlap; null where one is not known."
     )
     better: Side | None = Field(
-        description="The one nearer to `floor`, where the two are apart; null where that cannot be "
-        "told."
+        description="The one nearer to real garments, where the two are apart; null where that "
+        "cannot be told."
     )
     remark: str = Field(description="What to know when reading the difference; may be empty.")
 
 
 class NotCompared(Schema):
-    """A figure that only one of the two releases has."""
+    """A figure of one release that has no equal in the other."""
 
     key: str
     of: Side

@@ -27,6 +27,11 @@ class Generates(Protocol):
         ...
 
     @property
+    def slots(self) -> int:
+        """How many colours it can be asked for: 0, or 2 where the release takes any colour."""
+        ...
+
+    @property
     def vocabulary(self) -> Mapping[str, tuple[str, ...]]:
         """The attributes and values that it can be asked for."""
         ...
@@ -140,8 +145,7 @@ def _no_colour(name: str, value: str) -> ToileError:
 
 def _colour_keys(generator: Generates) -> tuple[str, ...]:
     """Return the condition keys that are colours to this generator, not labels."""
-    # Releases made before colours were a condition have no slots.
-    return COLOUR_KEYS[: getattr(generator, "slots", 0)]
+    return COLOUR_KEYS[: generator.slots]
 
 
 def _conditions(generator: Generates, spec: DesignSpec) -> list[dict[str, str]]:

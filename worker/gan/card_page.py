@@ -13,7 +13,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
-from shared.figures import figures_of
+from shared.figures import ends_of, figures_of
 from shared.schemas.figures import Figure
 from worker.gan import card_plots
 
@@ -24,6 +24,7 @@ _SHEET_PIXELS: Final = 1024  # the sample sheet is shown about so wide
 _MINUTE: Final = 60
 _NOTHING: Final = "\N{EN DASH}"
 _MILLION: Final = 1_000_000
+_JOULES_OF_WATT_HOUR: Final = 3_600
 
 _TEMPLATES: Final = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
@@ -97,7 +98,7 @@ def render(card: Mapping[str, Any], *, grid: bytes) -> bytes:
         metric=_metric(card, figures, marks),
         losses=card_plots.loss_plots(_list(card, "losses"), events=marks),
         figures=_rows(figures, baselines),
-        letters={letter for figure in figures for letter in "ABC" if f"[{letter}" in figure.key},
+        letters={letter for figure in figures for letter in "ABC" if f"[{letter}@" in figure.key},
         baselines=list(baselines),
         events=[_event(one) for one in _list(card, "events")],
         machine=_machine(card),
@@ -247,6 +248,8 @@ def _data(card: Mapping[str, Any], trained_on: Mapping[str, Any]) -> list[tuple[
         if name not in {"attributes", "size", "channels"}
     }
     facts += [(_words(name).capitalize(), told(value)) for name, value in rest.items()]
+    if "held_out" in card:
+        facts.append(("Kept back", told(card["held_out"])))
     if card.get("warm_start"):
         facts.append(("Went on from", told(card["warm_start"])))
     return facts
@@ -265,10 +268,14 @@ def _metric(
     card: Mapping[str, Any], figures: Sequence[Figure], marks: Sequence[float]
 ) -> card_plots.Plot | None:
     key = card.get("metric")
-    floor = next((one.floor for one in figures if one.key == key), None)
-    curve = _list(card, "metric_curve")
+    ends = next((ends_of(one) for one in figures if one.key == key), None)
+    curve, best = _list(card, "metric_curve"), card.get("best_reading")
     return card_plots.metric_plot(
-        curve, key=key if isinstance(key, str) else None, floor=floor, events=marks
+        curve,
+        key=key if isinstance(key, str) else None,
+        real=None if ends is None else ends[0],
+        best=best if isinstance(best, int) else None,
+        events=marks,
     )
 
 
@@ -284,24 +291,38 @@ def _rows(figures: Sequence[Figure], baselines: Mapping[str, Mapping[str, Figure
     rows = []
     for figure in figures:
         subject = figure.key.partition("[")[0]
-        name, about = _FIGURES.get(subject, (_words(subject).capitalize(), ""))
+        family, _, rank = subject.partition(".")
+        name, about = _FIGURES.get(subject) or _FIGURES.get(family) or (family, "")
         same = {preset: one[figure.key] for preset, one in baselines.items() if figure.key in one}
         others = tuple(
             number(same[preset].value) if preset in same else _NOTHING for preset in baselines
         )
+        if subject not in _FIGURES:
+            name = ", ".join(filter(None, (_title(name), _words(rank))))
         rows.append(_Row(figure, name, about, card_plots.scale(figure, same), others))
     return rows
 
 
+def _title(text: str) -> str:
+    words = _words(text)
+    return words[:1].upper() + words[1:]
+
+
 def _event(event: Mapping[str, Any]) -> dict[str, str]:
-    cause = str(event.get("cause", "something looked wrong"))
+    cause = _title(str(event.get("cause", "something looked wrong")))
     back = event.get("went_back_to")
     return {
         "step": told(event.get("step")),
-        "cause": cause[:1].upper() + cause[1:],
+        "cause": cause,
         "back": "" if back is None else told(back),
         "changed": told(event.get("changed")),
     }
+
+
+def _energy(joules: Any) -> str:
+    if not isinstance(joules, int | float):
+        return told(joules)
+    return f"{number(joules / _JOULES_OF_WATT_HOUR)} Wh, of the processors alone"
 
 
 def _machine(card: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -310,7 +331,7 @@ def _machine(card: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Device", str(device["name"])) if device.get("name") else None,
         ("Numbers", str(device["policy"])) if device.get("policy") else None,
         ("Steps", told(card["steps"])) if "steps" in card else None,
-        ("Energy", told(card["energy"])) if card.get("energy") else None,
+        ("Energy", _energy(card["energy_joules"])) if card.get("energy_joules") else None,
     ]
     versions = [(f"{name}", str(value)) for name, value in _part(card, "versions").items()]
     return [fact for fact in facts if fact is not None] + versions

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from shared.curves import Axis, Tick, axis, band, points
+from shared.figures import ends_of
 from shared.schemas.figures import Figure
 
 WIDTH: Final = 640
@@ -47,7 +48,8 @@ class Plot:
         up: marks on the axis of values.
         band: points of the polygon between the ends of the interval; empty where there is none.
         marks: pixels across where the training went back.
-        floor: pixel of what real garments score, where it is known.
+        real: pixel of what real garments would get, where it is known.
+        chosen: pixels across and up of the reading whose weights the release has.
     """
 
     title: str
@@ -58,7 +60,8 @@ class Plot:
     up: tuple[Tick, ...]
     band: str = ""
     marks: tuple[float, ...] = ()
-    floor: float | None = None
+    real: float | None = None
+    chosen: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ class Scale:
         low: pixel where its interval begins.
         width: pixels that the interval takes.
         log: whether equal factors are equally long.
+        real: what real garments would get.
+        noise: what noise would get.
         others: (name, pixel) of the baselines' same figure.
     """
 
@@ -77,6 +82,8 @@ class Scale:
     low: float
     width: float
     log: bool
+    real: float
+    noise: float
     others: tuple[tuple[str, float], ...] = ()
 
 
@@ -106,7 +113,8 @@ def metric_plot(
     curve: Sequence[Mapping[str, Any]],
     *,
     key: str | None,
-    floor: float | None,
+    real: float | None,
+    best: int | None = None,
     events: Sequence[float] = (),
 ) -> Plot | None:
     """Return a plot of the metric that chose the release; None with fewer than two readings.
@@ -114,7 +122,8 @@ def metric_plot(
     Args:
         curve: readings, each with `images`, `value` and, where known, `low` and `high`.
         key: the metric's key.
-        floor: what real garments score.
+        real: what real garments would get.
+        best: place in the curve of the reading whose weights the release has.
         events: images seen when the training went back.
     """
     good = [one for one in curve if _is_number(one.get("images")) and _is_number(one.get("value"))]
@@ -124,8 +133,9 @@ def metric_plot(
     values = [one["value"] for one in good]
     values += [end for one in ends for end in (one["low"], one["high"])]
     across = _across([one["images"] for one in good], width=BROAD)
-    up = axis([*values, *([] if floor is None else [floor])], start=_BOTTOM, end=_TOP)
+    up = axis([*values, *([] if real is None else [real])], start=_BOTTOM, end=_TOP)
     line = points(across, up, [(one["images"], one["value"]) for one in good])
+    chosen = curve[best] if best is not None and 0 <= best < len(curve) else None
     return Plot(
         title=key or "The metric",
         about=_about("Measured against garments that were kept back.", up),
@@ -135,31 +145,38 @@ def metric_plot(
         up=up.ticks(),
         band=band(across, up, [(one["images"], one["low"], one["high"]) for one in ends]),
         marks=_marks(across, events),
-        floor=None if floor is None else round(up.at(floor), 1),
+        real=None if real is None else round(up.at(real), 1),
+        chosen=None
+        if chosen is None or chosen not in good
+        else (round(across.at(chosen["images"]), 1), round(up.at(chosen["value"]), 1)),
     )
 
 
 def scale(figure: Figure, others: Mapping[str, Figure]) -> Scale | None:
-    """Return a figure's place between its floor and its ceiling; None where one is not known.
+    """Return a figure's place between real garments and noise; None where one is not known.
 
     Args:
         figure: the figure.
         others: baseline -> its figure of the same key.
     """
-    if figure.floor is None or figure.ceiling is None or figure.floor == figure.ceiling:
+    ends = ends_of(figure)
+    if ends is None:
         return None
-    low, high = sorted((figure.floor, figure.ceiling))
+    real, noise = ends
+    low, high = sorted(ends)
     # What is better lies to the left, whichever way the figure counts.
-    ends = (_SCALE_LEFT, _SCALE_RIGHT) if low == figure.floor else (_SCALE_RIGHT, _SCALE_LEFT)
-    log = figure.floor > 0 and figure.ceiling / figure.floor > _WIDE
-    along = Axis(low, high, *ends, log=log)
+    pixels = (_SCALE_LEFT, _SCALE_RIGHT) if real < noise else (_SCALE_RIGHT, _SCALE_LEFT)
+    log = real > 0 and noise / real > _WIDE
+    along = Axis(low, high, *pixels, log=log)
     begin, end = sorted(map(along.at, figure.interval or (figure.value, figure.value)))
     width = max(end - begin, _LEAST_WIDTH)
     return Scale(
         value=round(along.at(figure.value), 1),
         low=round((begin + end - width) / 2, 1),
         width=round(width, 1),
-        log=along.log,
+        log=log,
+        real=real,
+        noise=noise,
         others=tuple((name, round(along.at(one.value), 1)) for name, one in others.items()),
     )
 

@@ -25,7 +25,7 @@ def figure(key: str, value: float, **changes: Any) -> dict[str, Any]:
 def pair(records: Records, store: ArtifactStore, shop: Shop) -> dict[str, str]:
     found = {}
     for side, figures in (
-        ("first", [figure(FD, 40.0), figure(RECALL, 0.5, floor=0.94, ceiling=0.0)]),
+        ("first", [figure(FD, 40.0), figure(RECALL, 0.5, floor=0.0, ceiling=0.94)]),
         ("second", [figure(FD, 20.0), figure(OTHER_FD, 7.0)]),
     ):
         with records.transaction() as tx:

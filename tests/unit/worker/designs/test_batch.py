@@ -16,6 +16,7 @@ class Painter(Generates):
     """Paints each picture in the grey of its seed."""
 
     size = 32
+    slots = 0
     vocabulary: Mapping[str, tuple[str, ...]] = {"category": ("dress", "skirt")}
 
     def __init__(self) -> None:

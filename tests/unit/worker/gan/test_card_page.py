@@ -52,7 +52,7 @@ def a_card(text: str = "dress") -> dict[str, Any]:
         "figures": [a_figure(note=text), a_figure(key="novel[B@0]", floor=None)],
         "baselines": [{"preset": text, "figures": [a_figure(value=605.0)]}],
         "warm_start": {"release": "rel_0", "note": text},
-        "energy": {"watt_hours": 31.4},
+        "energy_joules": 113_040, "held_out": 149, "best_reading": 15,
         "intended_use": text, "not_intended_use": text, "licence": text,
     }  # fmt: skip
 
@@ -80,7 +80,8 @@ def test_the_page_tells_what_the_card_tells() -> None:
     for told_words in (
         "version 3 of the catalog dress, 26 November 2026", "1,492 garments", "1.24 M images seen",
         "1 h 0 min of training", FD, "19.1", "18.2 to 20.3", "10,000", "605", "Network: dress.",
-        "Went back to step 10", "release rel_0", "watt hours 31.4", "float32", "batch 32",
+        "Went back to step 10", "release rel_0", "31.4 Wh", "Kept back 149", "this release",
+        "float32", "batch 32",
         "Meant for", "Licence", "[A] is a classifier", "[B] is an encoder", "logarithmic",
     ):  # fmt: skip
         assert told_words in words
@@ -124,14 +125,15 @@ def test_a_long_vocabulary_is_cut_and_the_rest_counted() -> None:
     assert "and 6 more with 501 garments" in words_of(render(card, grid=a_sheet()).decode())
 
 
-def a_scale(value: float, floor: float, ceiling: float, **others: float) -> Any:
-    made = Figure(key=FD, value=value, floor=floor, ceiling=ceiling)
-    return scale(made, {name: Figure(key=FD, value=one) for name, one in others.items()})
+def a_scale(value: float, floor: float, ceiling: float, *, key: str = FD, **others: float) -> Any:
+    made = Figure(key=key, value=value, floor=floor, ceiling=ceiling)
+    return scale(made, {name: Figure(key=key, value=one) for name, one in others.items()})
 
 
 def test_what_is_better_lies_to_the_left_whichever_way_a_figure_counts() -> None:
     less = a_scale(20, 1, 4000, mlp=600)
-    more = a_scale(0.8, 0.94, 0, mlp=0.2)
+    more = a_scale(0.8, 0, 0.94, key="prdc_indomain.recall[A@1]", mlp=0.2)
+    assert (more.real, more.noise) == (0.94, 0)
     for made in (less, more):
         assert 8 <= made.value < made.others[0][1] <= SCALE_WIDTH
     assert (less.log, more.log) == (True, False)
@@ -152,14 +154,20 @@ def test_losses_and_slopes_have_a_plot_each() -> None:
     assert loss_plots([]) == loss_plots(curve[:1]) == []
 
 
+def test_the_reading_whose_weights_the_release_has_is_marked() -> None:
+    curve = [{"images": 100 * n, "value": 9.0 - n} for n in range(5)]
+    plots = [metric_plot(curve, key=FD, real=None, best=best) for best in (4, None, 99)]
+    assert [plot.chosen if plot else "none" for plot in plots] == [(970.0, 202.0), None, None]
+
+
 def test_a_metric_read_once_or_in_nonsense_has_no_plot() -> None:
-    assert metric_plot([{"images": 1, "value": 2.0}], key=FD, floor=1.0) is None
+    assert metric_plot([{"images": 1, "value": 2.0}], key=FD, real=1.0) is None
     odd: list[dict[str, Any]] = [
         {"images": 1, "value": float("nan")},
         {"value": 2.0},
         {"images": 3, "value": "x"},
     ]
-    assert metric_plot(odd, key=FD, floor=None) is None
+    assert metric_plot(odd, key=FD, real=None) is None
 
 
 @pytest.mark.parametrize(
