@@ -47,12 +47,12 @@ class Trunk(keras.Model):
         super().__init__()
         side = seen_side(size)
         stride = 2 ** math.ceil(math.log2(max(1.0, side / _STEM_SIDE)))
-        self.stem = _Stage(_STEM_WIDTH, 2 * stride if stride > 1 else 3, seeds, stride=stride)
+        self.stem = Stage(_STEM_WIDTH, 2 * stride if stride > 1 else 3, seeds, stride=stride)
         side = -(-side // stride)
         self.stages: list[Any] = []
         while side > _LOWEST_SIDE:
             width = _WIDTHS[min(len(self.stages), len(_WIDTHS) - 1)]
-            self.stages.append(_Stage(width, 3, seeds, pooled=True))
+            self.stages.append(Stage(width, 3, seeds, pooled=True))
             side = -(-side // 2)
         self.last = keras.layers.Dense(
             FEATURES, kernel_initializer=he(next(seeds)), activation="relu"
@@ -67,7 +67,7 @@ class Trunk(keras.Model):
         return self.last(tf.reshape(x, (-1, x.shape[1] * x.shape[2] * x.shape[3])))
 
 
-class _Stage(keras.layers.Layer):
+class Stage(keras.layers.Layer):
     """A convolution, its greatest value of each 2x2 or not, normalised and rectified."""
 
     def __init__(
