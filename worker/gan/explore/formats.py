@@ -152,12 +152,24 @@ def _write_onnx(model: Exportable, path: Path) -> None:
 
     with _quiet():
         proto, _ = tf2onnx.convert.from_function(
-            model.paint, input_signature=model.specs, opset=OPSET
+            model.paint,
+            input_signature=model.specs,
+            opset=OPSET,
+            custom_op_handlers={"SelectV2": (_as_where, [])},
         )
     proto.graph.output[0].name, old = "images", proto.graph.output[0].name
     for node in proto.graph.node:
         node.output[:] = ["images" if name == old else name for name in node.output]
     path.write_bytes(proto.SerializeToString())
+
+
+def _as_where(_graph: Any, node: Any, _name: str, _arguments: Any) -> None:
+    """Write a choice as ONNX's own Where.
+
+    tf2onnx makes a sum of products of it, for speed, and only sees that NaN is at play where the
+    test for it stands right before; unknown colours, NaN times nothing, would make the picture NaN.
+    """
+    node.type = "Where"
 
 
 def _load_onnx(path: Path) -> Run:

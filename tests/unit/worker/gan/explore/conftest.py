@@ -89,12 +89,16 @@ class SmallPainter:
         self, seeds: Sequence[int], conditions: Sequence[Mapping[str, str]]
     ) -> list[dict[str, str]]:
         return [
-            {
-                name: condition.get(name) or known[np.random.default_rng(seed).integers(len(known))]
-                for name, known in self.vocabulary.items()
-            }
+            {**condition, **self._filled(seed, condition)}
             for seed, condition in zip(seeds, conditions, strict=True)
         ]
+
+    def _filled(self, seed: int, condition: Mapping[str, str]) -> dict[str, str]:
+        draw = np.random.default_rng(seed)
+        return {
+            name: condition.get(name) or known[draw.integers(len(known))]
+            for name, known in self.vocabulary.items()
+        }
 
 
 MakePainter = Callable[..., SmallPainter]

@@ -16,12 +16,17 @@ from shared.errors import (
 )
 from tests.unit.worker.gan.explore.conftest import MakePainter
 from worker.gan import grid
+from worker.gan.anatomy import Anatomy
+from worker.gan.combinations import Combinations
 from worker.gan.explore import ports
 from worker.gan.explore.commands import KINDS
 from worker.gan.explore.export import compare, export, fixed_inputs
 from worker.gan.explore.formats import FORMATS, Exportable
+from worker.gan.frame import Frame
+from worker.gan.networks.registry import PRESETS, build_generator
 from worker.gan.progress import Progress
-from worker.gan.release import TrainedRelease
+from worker.gan.recipe import Hyperparameters
+from worker.gan.release import Generator, TrainedRelease
 
 NEEDS = "the `export` extra is not installed"
 
@@ -99,6 +104,21 @@ def test_colours_and_unknown_ones_pass_through_every_format(
     assert compare(model, run, painter) < 1e-5
     plain = run({**inputs, "colours": np.full((4, 2, 3), np.nan, np.float32)})
     assert np.abs(plain - run(inputs)).max() > 0.01
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_every_preset_passes_through_every_format(
+    tiny: Hyperparameters, preset: str, kind: str, tmp_path: Path
+) -> None:
+    need(kind)
+    known = Combinations.of(np.array([[0, 1], [1, 2]], np.int32))
+    vocabulary = {"shape": ("upright", "flat"), "shade": ("dark", "light", "pale")}
+    anatomy = Anatomy(preset, tiny, Frame(16, 12), 3, vocabulary, 2, known)
+    generator = Generator(build_generator(preset, tiny, anatomy.shape, seed=1), anatomy)
+    model = Exportable(generator)
+    FORMATS[kind].write(model, tmp_path / "model")
+    assert compare(model, FORMATS[kind].load(tmp_path / "model"), generator) < 1e-5
 
 
 def test_several_kinds_share_a_folder_and_none_is_overwritten(
