@@ -5,9 +5,11 @@ fork hangs the child. What a GPU would do here was written from documentation an
 no GPU was at hand. That covers memory growth, bfloat16 and XLA.
 """
 
+import gc
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import keras
 import tensorflow as tf
 
 
@@ -38,6 +40,15 @@ class Device:
         if len(self.replicas) > 1:
             return tf.distribute.MirroredStrategy(list(self.replicas))
         return tf.distribute.get_strategy()
+
+
+def forget() -> None:
+    """Give back what a finished training leaves: its traced steps refer to themselves in circles.
+
+    Without it the next training starts before they are collected, and both are in memory at once.
+    """
+    keras.utils.clear_session(free_memory=True)
+    gc.collect()
 
 
 def prepare(*, threads: int | None = None) -> Device:

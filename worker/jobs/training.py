@@ -33,16 +33,26 @@ METRIC_POINTS: Final = 60
 def train(attempt: Attempt) -> Publish:
     """Train on what the spec names, and return how to publish the release.
 
+    What the training held is given back, however it ends.
+
     Raises:
         CancelledError, DrainedError, LeaseLostError: it was stopped; a checkpoint is kept.
     """
-    from worker.gan.device import prepare
+    from worker.gan.device import forget, prepare
+
+    spec = TrainingSpec.model_validate(attempt.job.spec)
+    prepare()
+    try:
+        return _train(attempt, spec)
+    finally:
+        forget()
+
+
+def _train(attempt: Attempt, spec: TrainingSpec) -> Publish:
     from worker.gan.train import TrainingInterrupted
     from worker.gan.train import train as train_gan
     from worker.jobs.checkpoints import ArtifactCheckpoints
 
-    spec = TrainingSpec.model_validate(attempt.job.spec)
-    prepare()
     attempt.report(Progress(fraction=0, message="loading the catalog"))
     dataset = load_dataset(attempt.runtime, spec)
     checkpoints = ArtifactCheckpoints(attempt.runtime.store, attempt.job.id, attempt.job.fence)
