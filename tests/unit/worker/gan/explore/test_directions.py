@@ -75,8 +75,10 @@ def test_a_strip_of_one_column_is_the_designs(painter: SmallPainter) -> None:
 def test_a_strip_paints_the_colours_that_are_asked(small_painter: MakePainter) -> None:
     painter = small_painter(slots=2)
     one = directions.find(painter)[0]
-    sheets = [directions.strip(painter, one, [1], {"colour": c}) for c in ("#102080", "#f0e0d0")]
-    assert not np.array_equal(*sheets)
+    blue, pale = (
+        directions.strip(painter, one, [1], {"colour": code}) for code in ("#102080", "#f0e0d0")
+    )
+    assert not np.array_equal(blue, pale)
     with pytest.raises(InvalidInputError, match="no attribute 'colour'"):
         directions.strip(small_painter(), one, [1], {"colour": "#102080"})
 
