@@ -16,8 +16,8 @@ FEWEST: Final = 64
 
 LEAST_STEPS: Final = 32
 
-STEPS_A_MINUTE: Final = 150
-"""Of an extractor's training, for each minute of the generator's: a sixth of its time, about."""
+STEPS_A_MINUTE: Final = 100
+"""Of an extractor's training, for each minute of the generator's: a tenth of its time, about."""
 
 IMAGES_A_STEP: Final = 500
 """The same for a budget in images: a quarter of them, in batches of 128."""

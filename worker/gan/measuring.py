@@ -19,8 +19,10 @@ from worker.gan.release import Generator, TrainedRelease, load_generator
 from worker.gan.samples import AT_ONCE
 from worker.pictures.colours import main_and_second, measure_colours
 
+USUAL_MINUTES: Final = 10.0
 THOROUGH_MINUTES: Final = 30.0
-"""From trainings of this length on, the figures take ten thousand garments and five readings."""
+"""From trainings of these lengths on, the figures take more: nobody waits as long for them as for
+the training itself."""
 
 
 ENCODER: Final = "extractor-B.npz"
@@ -35,16 +37,21 @@ class Depth:
         readings: how often, with other draws.
     """
 
-    n: int = 2_000
-    readings: int = 3
+    n: int
+    readings: int
 
 
+QUICK: Final = Depth(1_000, 2)
+USUAL: Final = Depth(2_000, 3)
 THOROUGH: Final = Depth(10_000, 5)
 
 
 def depth_for(minutes: float | None) -> Depth:
     """Return how much to spend after a training of so many minutes; None is one by images."""
-    return THOROUGH if (minutes or 0.0) >= THOROUGH_MINUTES else Depth()
+    length = minutes or 0.0
+    if length < USUAL_MINUTES:
+        return QUICK
+    return USUAL if length < THOROUGH_MINUTES else THOROUGH
 
 
 def with_figures(
