@@ -96,12 +96,30 @@ def measure(  # noqa: PLR0913 - one keyword an option
         told()
     floors, ceilings = bench.real(), bench.noise()
     told()
+    return _figures(bench, runs, floors, ceilings, n=n)
+
+
+def _figures(
+    bench: "_Bench",
+    runs: Sequence[Mapping[str, float]],
+    floors: Mapping[str, float],
+    ceilings: Mapping[str, float],
+    *,
+    n: int,
+) -> list[Figure]:
+    """Put each number that every reading has beside what real garments and noise get."""
     common = [key for key in runs[0] if all(key in run for run in runs)]
     return [
-        _figure(key, [run[key] for run in runs], n=n, real=floors.get(key),
-                noise=ceilings.get(key), note=bench.note(key))
+        _figure(
+            key,
+            [run[key] for run in runs],
+            n=n,
+            real=floors.get(key),
+            noise=ceilings.get(key),
+            note=bench.note(key),
+        )
         for key in common
-    ]  # fmt: skip
+    ]
 
 
 def _check_alike(train: Dataset, test: Dataset) -> None:
