@@ -68,7 +68,7 @@ def starts(repeated: list[dict[str, Any]]) -> dict[str, Any]:
 def restart(folder: Path, told: dict[str, Any]) -> dict[str, Any]:
     """Start cold; kill without warning once a checkpoint is there; start again."""
     ask = folder / "ask.json"
-    child.ask(ask, **told, folder=str(folder), budget={"minutes": 60.0})
+    child.ask(ask, **told, folder=str(folder), budget={"minutes": 60.0}, judged=False)
     begun = time.monotonic()
     with running(ask) as process:
         events = _until(process, "checkpoint")
@@ -88,9 +88,9 @@ def restart(folder: Path, told: dict[str, Any]) -> dict[str, Any]:
 
 
 def memory(folder: Path, told: dict[str, Any], minutes: float) -> dict[str, Any]:
-    """Train for a while and return the most memory that was ever resident, in MiB."""
+    """Train for a while, judged as jobs are, and return the most memory ever resident, in MiB."""
     ask = folder / "ask.json"
-    child.ask(ask, **told, folder=str(folder), budget={"minutes": minutes})
+    child.ask(ask, **told, folder=str(folder), budget={"minutes": minutes}, judged=True)
     with running(ask) as process:
         events = _until(process, "ended")
     return {
@@ -114,7 +114,7 @@ def bit_exact(folder: Path, told: dict[str, Any], steps: int) -> dict[str, Any]:
     digests = {}
     for name in ("straight", "killed"):
         ask = folder / f"{name}.json"
-        child.ask(ask, **told, folder=str(folder / name), budget=budget)
+        child.ask(ask, **told, folder=str(folder / name), budget=budget, judged=False)
         if name == "killed":
             with running(ask) as process:
                 seen = _until(process, "checkpoint", "ended")

@@ -25,6 +25,7 @@ def main() -> None:
     """Train as told in a JSON file; `bench_start` says what stands in it."""
     told = json.loads(Path(sys.argv[1]).read_bytes())
     from tests.bench import catalogs, engine
+    from worker.gan.judging import Judging
     from worker.gan.recipe import Recipe
 
     say("imported", began=BEGUN)
@@ -37,7 +38,9 @@ def main() -> None:
         **told["budget"],
     )
     steps = _Steps(Path(told["folder"]) / "checkpoints")
-    release = engine.run(recipe, catalog.train, Path(told["folder"]), should_stop=steps)
+    judge = Judging() if told["judged"] else None
+    folder = Path(told["folder"])
+    release = engine.run(recipe, catalog.train, folder, should_stop=steps, judge=judge)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     say("ended", steps=release.card["steps"], peak_mib=peak)
 

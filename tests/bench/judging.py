@@ -1,7 +1,7 @@
 """Figures of runs, by extractors that are trained once a catalog and kept with the results.
 
 All extractors learn from the training part alone. The test part is looked at for the report, after
-a run; what is read during a run is read against the training part.
+a run; what is read during a run is read against what the run holds out of the training part.
 """
 
 import json

@@ -1,7 +1,7 @@
 """One training to its figures, in a folder of its own, in parts that are never done twice."""
 
 import resource
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -89,11 +89,6 @@ def do(run: Run, catalog: Catalog, judgement: Judgement | None, out: Path) -> di
     if judgement is not None:
         measure(run, catalog, judgement, out)
     return results.read(run.folder(out, catalog) / "run.json")
-
-
-def budgeted(run: Run, minutes: float) -> Run:
-    """Return the same run with another budget."""
-    return replace(run, minutes=minutes)
 
 
 class Sheets:
