@@ -16,7 +16,7 @@ from shared.errors import InvalidInputError, UnreadableSourceError
 from worker.gan.checkpoint import pack, unpack
 from worker.gan.frame import Frame
 
-ARCHITECTURE: Final = "trunk-3"
+ARCHITECTURE: Final = "trunk-2"
 """Changes with the layers: figures of another architecture are other figures."""
 
 FEATURES: Final = 128
@@ -130,15 +130,15 @@ def about(letter: str, frame: Frame, channels: int) -> dict[str, Any]:
     return {
         "architecture": ARCHITECTURE,
         "letter": letter,
-        "height": frame.height,
-        "width": frame.width,
+        "size": frame.height if frame.height == frame.width else [frame.height, frame.width],
         "channels": channels,
     }
 
 
 def frame_of(about: Mapping[str, Any]) -> Frame:
-    """Return the size of the images that an extractor reads."""
-    return Frame(about["height"], about["width"])
+    """Return the size of the images that an extractor reads; one number means square."""
+    size = about["size"]
+    return Frame(size, size) if isinstance(size, int) else Frame(*size)
 
 
 def seen_side(size: int) -> int:
