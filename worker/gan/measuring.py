@@ -130,5 +130,5 @@ def _extractors(
         if ENCODER in judging.kept
         else train_encoder(train, seed=0, steps=judging.steps, on_progress=on_progress)
     )
-    untrained = Untrained(size=train.size, channels=train.channels)
+    untrained = Untrained(frame=train.frame, channels=train.channels)
     return Extractors(judging.classifier, encoder, untrained)

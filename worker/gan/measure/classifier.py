@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from shared.errors import InvalidInputError
 from worker.gan import augment
 from worker.gan.data import Dataset
+from worker.gan.frame import Frame
 from worker.gan.measure import trunk
 from worker.gan.measure.fitting import SMALL_CATALOG, Plan, default_steps, fit
 
@@ -54,7 +55,7 @@ class Classifier:
         self._weights = network.get_weights()
         self.digest = trunk.digest(self._about, self._weights)
         self.vocabulary = {name: tuple(values) for name, values in about["vocabulary"].items()}
-        self._run = trunk.Batched(network, size=about["size"], channels=about["channels"])
+        self._run = trunk.Batched(network, frame=trunk.frame_of(about), channels=about["channels"])
         self._scale = np.float32(about["scale"])
 
     def rescaled(self, images: NDArray[np.uint8]) -> "Classifier":
@@ -65,7 +66,7 @@ class Classifier:
         return self
 
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """uint8 [n, size, size, channels] -> float32 [n, 128]; their mean square is about 1.
+        """uint8 [n, height, width, channels] -> float32 [n, 128]; their mean square is about 1.
 
         Raises:
             InvalidInputError: the images have another shape or type than the catalog's.
@@ -152,12 +153,9 @@ def classifier_of(
     steps: int,
     on_progress: Callable[[float], None] | None = None,
 ) -> Classifier:
-    """Train on any images, uint8 [n, size, size, channels], and labels int32 [n, attributes]."""
+    """Train on any images, uint8 [n, height, width, channels], and labels int32 [n, attributes]."""
     about = {
-        "architecture": trunk.ARCHITECTURE,
-        "letter": Classifier.letter,
-        "size": int(images.shape[1]),
-        "channels": int(images.shape[3]),
+        **trunk.about(Classifier.letter, Frame(images.shape[1], images.shape[2]), images.shape[3]),
         "vocabulary": {name: list(values) for name, values in vocabulary.items()},
         "scale": 1.0,
     }
@@ -187,7 +185,7 @@ def hits(
 
 def _built(about: Mapping[str, Any], *, seed: int) -> Any:
     return Network(
-        size=about["size"],
+        size=trunk.frame_of(about).side,
         channels=about["channels"],
         values=[len(values) for values in about["vocabulary"].values()],
         seeds=trunk.layer_seeds(seed, role=_ROLE),

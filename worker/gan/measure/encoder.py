@@ -64,7 +64,9 @@ class Encoder:
         self._about = dict(about)
         self._weights = network.get_weights()
         self.digest = trunk.digest(self._about, self._weights)
-        self._run = trunk.Batched(network.trunk, size=about["size"], channels=about["channels"])
+        self._run = trunk.Batched(
+            network.trunk, frame=trunk.frame_of(about), channels=about["channels"]
+        )
         self._scale = np.float32(about["scale"])
 
     def rescaled(self, images: NDArray[np.uint8]) -> "Encoder":
@@ -75,7 +77,7 @@ class Encoder:
         return self
 
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """uint8 [n, size, size, channels] -> float32 [n, 128]; their mean square is about 1.
+        """uint8 [n, height, width, channels] -> float32 [n, 128]; their mean square is about 1.
 
         Raises:
             InvalidInputError: the images have another shape or type than the catalog's.
@@ -94,7 +96,7 @@ class Encoder:
             UnreadableSourceError: damaged, or not an encoder.
         """
         about, weights = trunk.from_bytes(data, letter=cls.letter)
-        network = Network(size=about["size"], channels=about["channels"], seed=0)
+        network = Network(size=trunk.frame_of(about).side, channels=about["channels"], seed=0)
         trunk.put(network, weights, letter=cls.letter)
         return cls(about, network)
 
@@ -119,13 +121,10 @@ def train_encoder(
         on_progress: called after each step with the share done, 0..1; may raise to stop.
     """
     about = {
-        "architecture": trunk.ARCHITECTURE,
-        "letter": Encoder.letter,
-        "size": dataset.size,
-        "channels": dataset.channels,
+        **trunk.about(Encoder.letter, dataset.frame, dataset.channels),
         "scale": 1.0,
     }
-    network = Network(size=dataset.size, channels=dataset.channels, seed=seed)
+    network = Network(size=dataset.frame.side, channels=dataset.channels, seed=seed)
 
     def loss(batch: tf.Tensor, _: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
         seen = trunk.as_seen(batch)

@@ -31,7 +31,7 @@ class Extractor(Protocol):
     digest: str
 
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """uint8 [n, size, size, channels] -> float32 [n, d]; always the same for an image."""
+        """uint8 [n, height, width, channels] -> float32 [n, d]; always the same for an image."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Extractors:
             if labelled
             else None,
             train_encoder(dataset, seed=seed, steps=steps, on_progress=second),
-            Untrained(size=dataset.size, channels=dataset.channels),
+            Untrained(frame=dataset.frame, channels=dataset.channels),
         )
 
     def present(self) -> list[Extractor]:

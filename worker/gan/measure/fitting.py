@@ -10,6 +10,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from worker.gan.frame import Frame
+
 BATCH: Final = 64
 
 RATE: Final = 2e-3
@@ -20,7 +22,7 @@ SMALL_CATALOG: Final = 10_000
 """Below this many garments, each is shown so often that light changes keep them apart."""
 
 Loss = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
-"""(images uint8 [batch, ...], labels int32 [batch, attributes], seed int64 [2]) -> []"""
+"""(images uint8 [batch, side, side, channels], labels int32 [batch, attributes], seed) -> []"""
 
 
 def default_steps(garments: int) -> int:
@@ -62,18 +64,19 @@ def fit(
     Args:
         network: what has the trainable variables.
         loss: of one batch; draws only from the seed it is given.
-        images: uint8 [n, size, size, channels].
+        images: uint8 [n, height, width, channels]; the loss gets them square.
         labels: int32 [n, attributes], -1 for unknown.
         plan: for how long, from which seed, how fast.
         on_progress: called after each step with the share done, 0..1; may raise to stop.
     """
+    frame = Frame(images.shape[1], images.shape[2])
     optimiser = keras.optimizers.Adam(plan.rate)
     optimiser.build(network.trainable_variables)
     step = tf.function(lambda *given: _descend(network, optimiser, loss, *given))
     for number, rows in enumerate(_rows(len(images), plan)):
         draw = tf.constant([plan.seed, number], tf.int64)
         now = tf.constant(plan.rate * _share(number, plan.steps), tf.float32)
-        step(tf.constant(images[rows]), tf.constant(labels[rows]), draw, now)
+        step(tf.constant(frame.inward(images[rows])), tf.constant(labels[rows]), draw, now)
         if on_progress is not None:
             on_progress((number + 1) / plan.steps)
 

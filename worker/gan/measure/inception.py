@@ -14,7 +14,7 @@ from shared.errors import InvalidInputError
 from worker.gan.data import Dataset
 from worker.gan.measure.distances import Moments, classifier_score, frechet_distance
 from worker.gan.measure.figures import Figure, key
-from worker.gan.measure.judge import AT_ONCE, Sampler, colours_of, rows, sampled
+from worker.gan.measure.judge import AT_ONCE, Sampler, rows, sampled
 
 SIDE: Final = 299
 
@@ -169,7 +169,7 @@ def _made(
 ) -> Iterator[NDArray[np.uint8]]:  # fmt: skip
     order = rows(reference.n, n, seed=seed)
     return sampled(
-        sampler, reference.label_matrix()[order], colours_of(reference)[order], seed=seed
+        sampler, reference.label_matrix()[order], reference.colour_matrix()[order], seed=seed
     )
 
 
@@ -178,7 +178,7 @@ def _chunks(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
 
 
 def _prepared(images: tf.Tensor) -> tf.Tensor:
-    """uint8 [n, size, size, 1 or 3] -> [n, 299, 299, 3] in [-1, 1], as Keras trained it."""
+    """uint8 [n, height, width, 1 or 3] -> [n, 299, 299, 3] in [-1, 1], as Keras trained it."""
     x = tf.cast(images, tf.float32)
     x = x if images.shape[-1] == _RGB else tf.image.grayscale_to_rgb(x)
     return tf.image.resize(x, (SIDE, SIDE), antialias=True) / 127.5 - 1.0

@@ -1,7 +1,7 @@
 """The judge of a training: one distance to held-out garments, cheap enough to read often."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from worker.gan.measure.extractors import Extractor
 from worker.gan.measure.figures import Figure, error_interval, key
 
 Sampler = Callable[[NDArray[np.int32], NDArray[np.float32], int], NDArray[np.uint8]]
-"""(labels int32 [n, attributes], colours float32 [n, slots, 3], seed) -> uint8 [n, s, s, c]"""
+"""(labels int32 [n, attributes], colours float32 [n, slots, 3], seed) -> uint8 [n, h, w, c]"""
 
 FEW: Final = 512
 """Below this many images a covariance of 128 features is mostly chance; the kernel distance has
@@ -49,7 +49,7 @@ class Judge:
         self._features = extractor.features(reference.images)
         self._moments = Moments.of(self._features)
         self._labels = reference.label_matrix()
-        self._colours = colours_of(reference)
+        self._colours = reference.colour_matrix()
 
     def read(self, sampler: Sampler, n: int = 2_000, seed: int = 0) -> Figure:
         """Return the distance of n garments made to the reference's own conditions.
@@ -72,12 +72,6 @@ class Judge:
             found = kernel_distance(features, self._features, seed=seed)
         note = f"against {len(self._labels)} held-out garments"
         return Figure(self.key, found.value, error_interval(found.value, found.error), n, note=note)
-
-
-def colours_of(dataset: Dataset) -> NDArray[np.float32]:
-    """Return the colours to ask for, [n, 2, 3], or [n, 0, 3] where colour is no condition."""
-    colours: NDArray[Any] | None = getattr(dataset, "colours", None)
-    return np.zeros((dataset.n, 0, 3), np.float32) if colours is None else colours
 
 
 def rows(count: int, n: int, *, seed: int) -> NDArray[np.int64]:

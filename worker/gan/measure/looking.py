@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.gan.data import Dataset
+from worker.gan.frame import Frame
 from worker.gan.measure.extractors import Extractors
-from worker.gan.measure.judge import AT_ONCE, Sampler, colours_of, rows, sampled
+from worker.gan.measure.judge import AT_ONCE, Sampler, rows, sampled
 from worker.gan.measure.trunk import seen_side
 from worker.pictures.resize import resize_pixels
 
 MeasureColours = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-"""uint8 [n, s, s, 3] -> CIELAB float32 [n, 2, 3], main and second colour, NaN where none."""
+"""uint8 [n, h, w, 3] -> CIELAB float32 [n, 2, 3], main and second colour, NaN where none."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Conditions:
     @classmethod
     def of(cls, dataset: Dataset, places: NDArray[np.int64]) -> "Conditions":
         """Take those of some garments."""
-        return cls(dataset.label_matrix()[places], colours_of(dataset)[places])
+        return cls(dataset.label_matrix()[places], dataset.colour_matrix()[places])
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Eye:
     measure_colours: MeasureColours | None = None
 
     def look(self, chunks: Iterable[NDArray[np.uint8]], conditions: Conditions) -> Seen:
-        """Look at images that come in chunks, uint8 [some, size, size, channels]."""
+        """Look at images that come in chunks, uint8 [some, height, width, channels]."""
         wants_colour = self.measure_colours is not None and conditions.colours.shape[1] > 0
         glances = [self._glance(chunk, wants_colour=wants_colour) for chunk in chunks]
         joined = {name: np.concatenate([glance[name] for glance in glances]) for name in glances[0]}
@@ -107,9 +108,9 @@ class Eye:
     def _glance(
         self, images: NDArray[np.uint8], *, wants_colour: bool
     ) -> dict[str, NDArray[np.float32] | NDArray[np.uint8]]:
-        side = seen_side(images.shape[1])
+        square = Frame(images.shape[1], images.shape[2]).inward(images)
         found: dict[str, NDArray[np.float32] | NDArray[np.uint8]] = {
-            "images": resize_pixels(images, side)
+            "images": resize_pixels(square, seen_side(square.shape[1]))
         }
         a = self.extractors.a
         if a is not None:

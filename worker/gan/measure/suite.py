@@ -124,7 +124,7 @@ def _figures(
 
 def _check_alike(train: Dataset, test: Dataset) -> None:
     ours, theirs = (
-        {"size": one.size, "channels": one.channels, "vocabulary": dict(one.vocabulary)}
+        {"images": one.images.shape[1:], "vocabulary": dict(one.vocabulary)}
         for one in (train, test)
     )
     if ours != theirs:

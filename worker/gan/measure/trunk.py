@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from shared.errors import InvalidInputError, UnreadableSourceError
 from worker.gan.checkpoint import pack, unpack
+from worker.gan.frame import Frame
 
 ARCHITECTURE: Final = "trunk-2"
 """Changes with the layers: figures of another architecture are other figures."""
@@ -94,17 +95,18 @@ class Batched:
     """A network as a function of bytes, compiled once for batches of one size."""
 
     def __init__(
-        self, function: Callable[[tf.Tensor], tf.Tensor], *, size: int, channels: int
+        self, function: Callable[[tf.Tensor], tf.Tensor], *, frame: Frame, channels: int
     ) -> None:
-        self._shape = (size, size, channels)
+        self._frame = frame
+        self._shape = (frame.height, frame.width, channels)
         # Always the same number: another one may round differently, and compiles anew.
-        self._batch = max(32, min(512, _PIXELS_AT_ONCE // size**2))
-        signature = [tf.TensorSpec((self._batch, *self._shape), tf.uint8)]
+        self._batch = max(32, min(512, _PIXELS_AT_ONCE // frame.side**2))
+        signature = [tf.TensorSpec((self._batch, frame.side, frame.side, channels), tf.uint8)]
         self._run = tf.function(lambda x: function(as_seen(x)), input_signature=signature)
         self._width = int(self._run.get_concrete_function().output_shapes[-1])
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """uint8 [n, size, size, channels] -> float32 [n, d].
+        """uint8 [n, height, width, channels] -> float32 [n, d].
 
         Raises:
             InvalidInputError: the images have another shape or type.
@@ -116,11 +118,27 @@ class Batched:
             )
         found = np.empty((len(images), self._width), np.float32)
         for start in range(0, len(images), self._batch):
-            part = images[start : start + self._batch]
+            part = self._frame.inward(images[start : start + self._batch])
             missing = self._batch - len(part)
             whole = np.pad(part, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else part
             found[start : start + len(part)] = self._run(tf.constant(whole)).numpy()[: len(part)]
         return found
+
+
+def about(letter: str, frame: Frame, channels: int) -> dict[str, Any]:
+    """Return what is written beside the weights of an extractor of such images."""
+    return {
+        "architecture": ARCHITECTURE,
+        "letter": letter,
+        "size": frame.height if frame.height == frame.width else [frame.height, frame.width],
+        "channels": channels,
+    }
+
+
+def frame_of(about: Mapping[str, Any]) -> Frame:
+    """Return the size of the images that an extractor reads; one number means square."""
+    size = about["size"]
+    return Frame(size, size) if isinstance(size, int) else Frame(*size)
 
 
 def seen_side(size: int) -> int:

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from worker.gan.frame import Frame
 from worker.gan.measure import trunk
 
 _ROLE: Final = 2
@@ -53,17 +54,12 @@ class Untrained:
 
     letter: ClassVar[str] = "C"
 
-    def __init__(self, *, size: int, channels: int) -> None:
-        self._about: dict[str, Any] = {
-            "architecture": trunk.ARCHITECTURE,
-            "letter": self.letter,
-            "size": size,
-            "channels": channels,
-        }
-        self._take(Network(size=size, channels=channels))
+    def __init__(self, *, frame: Frame, channels: int) -> None:
+        self._about = trunk.about(self.letter, frame, channels)
+        self._take(Network(size=frame.side, channels=channels))
 
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """uint8 [n, size, size, channels] -> float32 [n, 128].
+        """uint8 [n, height, width, channels] -> float32 [n, 128].
 
         Raises:
             InvalidInputError: the images have another shape or type.
@@ -82,7 +78,7 @@ class Untrained:
             UnreadableSourceError: damaged, or another extractor.
         """
         about, weights = trunk.from_bytes(data, letter=cls.letter)
-        made = cls(size=about["size"], channels=about["channels"])
+        made = cls(frame=trunk.frame_of(about), channels=about["channels"])
         trunk.put(made._network, weights, letter=cls.letter)
         made._take(made._network)
         return made
@@ -92,5 +88,5 @@ class Untrained:
         self._weights = network.get_weights()
         self.digest = trunk.digest(self._about, self._weights)
         self._run = trunk.Batched(
-            network, size=self._about["size"], channels=self._about["channels"]
+            network, frame=trunk.frame_of(self._about), channels=self._about["channels"]
         )

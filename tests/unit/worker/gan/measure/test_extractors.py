@@ -9,6 +9,7 @@ from tests.unit.worker.gan.conftest import MakeGarments
 from tests.unit.worker.gan.measure.conftest import STEPS, Halves
 from worker.gan import sources
 from worker.gan.data import Dataset
+from worker.gan.frame import Frame
 from worker.gan.measure.classifier import Classifier, train_classifier
 from worker.gan.measure.extractors import Extractors
 from worker.gan.measure.fitting import default_steps
@@ -100,19 +101,24 @@ def test_a_catalog_without_labels_has_no_classifier_and_says_so(garments: MakeGa
     assert Extractors.from_files(trained.to_files()).a is None
 
 
-@pytest.mark.parametrize(("size", "channels"), [(28, 1), (32, 3), (64, 1), (128, 3)])
-def test_every_size_of_image_can_be_looked_at(size: int, channels: int) -> None:
-    one = Untrained(size=size, channels=channels)
-    images = np.random.default_rng(0).integers(0, 256, (3, size, size, channels), np.uint8)
+@pytest.mark.parametrize(
+    ("height", "width", "channels"), [(28, 28, 1), (48, 30, 3), (9, 12, 3), (128, 128, 3)]
+)
+def test_every_shape_of_image_can_be_looked_at(height: int, width: int, channels: int) -> None:
+    one = Untrained(frame=Frame(height, width), channels=channels)
+    images = np.random.default_rng(0).integers(0, 256, (3, height, width, channels), np.uint8)
     assert one.features(images).shape == (3, 128)
 
 
-def test_large_images_are_averaged_down_before_they_are_classified(
+def test_large_images_that_are_not_square_are_classified_too(
     garments: MakeGarments,
 ) -> None:
     dataset = garments(n=32, size=96)
-    trained = train_classifier(dataset, seed=0, steps=1)
-    assert trained.features(dataset.images).shape == (32, 128)
+    tall = replace(dataset, images=dataset.images[:, :, 20:-20])
+    trained = train_classifier(tall, seed=0, steps=1)
+    assert trained.features(tall.images).shape == (32, 128)
+    read = Classifier.from_bytes(trained.to_bytes())
+    np.testing.assert_array_equal(read.features(tall.images), trained.features(tall.images))
 
 
 def test_images_of_another_size_are_refused(extractors: Extractors) -> None:

@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,20 +9,12 @@ from shared.colour import srgb_to_lab
 from shared.errors import InvalidInputError
 from tests.unit.worker.gan.conftest import MakeGarments
 from tests.unit.worker.gan.measure.conftest import Halves
-from worker.gan.data import Dataset
 from worker.gan.measure.extractors import Extractors
 from worker.gan.measure.figures import Figure, parts
 from worker.gan.measure.judge import Sampler
 from worker.gan.measure.suite import measure
 
 STEPS = 4
-
-
-@dataclass(frozen=True)
-class Coloured(Dataset):
-    """A catalog with its measured colours."""
-
-    colours: NDArray[np.float32] | None = None
 
 
 def middle_colours(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -163,17 +155,16 @@ def test_few_garments_say_that_the_kernel_distance_is_to_be_read(good: list[Figu
 def test_the_colour_error_is_small_when_colours_are_met_and_large_when_not(
     extractors: Extractors, halves: Halves
 ) -> None:
-    parts_ = [
-        Coloured(d.images, d.labels, d.vocabulary, d.fingerprint, middle_colours(d.images))
-        for d in (halves.train, halves.test)
-    ]
+    train, test = (
+        replace(d, colours=middle_colours(d.images)) for d in (halves.train, halves.test)
+    )
 
     def grey(shade: int) -> Sampler:
         return lambda labels, *_: np.full((len(labels), 16, 16, 3), shade, np.uint8)
 
     def error(sampler: Sampler) -> Figure:
         figures = measure(
-            sampler, train=parts_[0], test=parts_[1], extractors=extractors, seed=0, seeds=2,
+            sampler, train=train, test=test, extractors=extractors, seed=0, seeds=2,
             measure_colours=middle_colours, classifier_steps=STEPS,
         )  # fmt: skip
         (found,) = of_family(figures, "colour_error")
