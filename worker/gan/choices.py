@@ -132,8 +132,8 @@ def _vae(situation: Situation, width: str) -> tuple[Hyperparameters, list[str]]:
     generator, _, _ = _widths(situation, 2 * FOLD[width])
     hyper = Hyperparameters(
         generator_widths=generator, discriminator_widths=tuple(reversed(generator)),
-        latent=32, features=256, batch=64, learning_rate=1e-3, beta_1=0.9, gamma=0.0,
-        ema_share=0.05,
+        latent=32, features=256, loss="likelihood", batch=64,
+        learning_rate=1e-3, beta_1=0.9, gamma=0.0, ema_share=0.05,
     )  # fmt: skip
     return hyper, ["An autoencoder for comparison: it cannot collapse, and it blurs."]
 

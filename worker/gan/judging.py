@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from shared.errors import UnreadableSourceError
 from worker.gan.data import Dataset
 from worker.gan.measure.classifier import Classifier, has_labels, train_classifier
 from worker.gan.measure.fitting import default_steps
@@ -64,15 +65,21 @@ class Judging:
         if heldout.n < FEWEST or not has_labels(train):
             LOG.info("Nothing judges: %d garments held out, or no labels to learn", heldout.n)
             return None
-        if FILE in self.kept:
-            self.classifier = Classifier.from_bytes(self.kept[FILE])
-        else:
-            self.classifier = train_classifier(
-                train, seed=0, steps=self.steps, on_progress=self._on_progress
-            )
-            if self._keep is not None:
-                self._keep({FILE: self.classifier.to_bytes()})
+        self.classifier = self._classifier_kept() or self._classifier_trained(train)
         return Judge(self.classifier, heldout)
+
+    def _classifier_kept(self) -> Classifier | None:
+        try:
+            return Classifier.from_bytes(self.kept[FILE]) if FILE in self.kept else None
+        except UnreadableSourceError as error:
+            LOG.warning("The kept classifier is trained again: %s", error)
+            return None
+
+    def _classifier_trained(self, train: Dataset) -> Classifier:
+        trained = train_classifier(train, seed=0, steps=self.steps, on_progress=self._on_progress)
+        if self._keep is not None:
+            self._keep({FILE: trained.to_bytes()})
+        return trained
 
 
 def steps_for(garments: int, *, minutes: float | None, images: int | None) -> int:

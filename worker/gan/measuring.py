@@ -1,6 +1,7 @@
 """Figures of a release that was just trained, for its card."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -8,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from shared.errors import UnreadableSourceError
 from worker.gan import grid
 from worker.gan.data import Dataset
 from worker.gan.judging import FEWEST, Judging
@@ -24,6 +26,8 @@ THOROUGH_MINUTES: Final = 30.0
 """From trainings of these lengths on, the figures take more: nobody waits as long for them as for
 the training itself."""
 
+
+LOG: Final = logging.getLogger(__name__)
 
 ENCODER: Final = "extractor-B.npz"
 
@@ -125,10 +129,16 @@ def _extractors(
     judging: Judging,
     on_progress: Callable[[float], None] | None,
 ) -> Extractors:
-    encoder = (
-        Encoder.from_bytes(judging.kept[ENCODER])
-        if ENCODER in judging.kept
-        else train_encoder(train, seed=0, steps=judging.steps, on_progress=on_progress)
+    encoder = _encoder_kept(judging.kept) or train_encoder(
+        train, seed=0, steps=judging.steps, on_progress=on_progress
     )
     untrained = Untrained(frame=train.frame, channels=train.channels)
     return Extractors(judging.classifier, encoder, untrained)
+
+
+def _encoder_kept(kept: Mapping[str, bytes]) -> Encoder | None:
+    try:
+        return Encoder.from_bytes(kept[ENCODER]) if ENCODER in kept else None
+    except UnreadableSourceError as error:
+        LOG.warning("The kept encoder is trained again: %s", error)
+        return None

@@ -29,7 +29,8 @@ class Hyperparameters:
         embedding: numbers in each condition's embedding, in the generator.
         features: numbers that the discriminator sees an image as.
         loss: "relativistic" pairs real with generated garments of the same condition;
-            "saturating-free" is the usual binary cross-entropy of each alone.
+            "saturating-free" is the usual binary cross-entropy of each alone; "likelihood" is an
+            autoencoder's bound.
         batch: garments in a step.
         learning_rate: Adam's rate, held for `hold` of the budget, then falling in a straight
             line to `final_rate` of itself.

@@ -26,7 +26,7 @@ from worker.gan.settling import settle, settle_again
 from worker.gan.state import History, State, best_files, read_state, restore_readings
 from worker.gan.trainers import Settings, Trainer
 from worker.gan.warm import WarmStart
-from worker.gan.watchdog import Watchdog
+from worker.gan.watchdog import Watchdog, quiet_images
 
 REPORT_SECONDS = 1.0
 
@@ -74,7 +74,8 @@ class Run:
         self.combinations = Combinations.of(dataset.label_matrix(), dataset.colour_matrix())
         self.samples = Samples(dataset, self.combinations, self.settings_first.latent)
         self.readings = Readings(self.recipe.early_stop)
-        self.watchdog, self.watching = Watchdog(dataset), True
+        quiet = quiet_images(self.settings_first)
+        self.watchdog, self.watching = Watchdog(dataset, quiet_images=quiet), True
         self.tries, self.seed = (saved.tries, saved.seed) if saved else (0, self.recipe.seed)
         self.step = self.images_seen = self.reported_images = 0
         self.reported = self.previewed = self.saved = self.measured = 0.0

@@ -17,6 +17,10 @@ from worker.gan.recipe import Hyperparameters
 QUIET_IMAGES: Final = 3_000
 """Until so many images were shown, a wide margin and pale samples are how every run begins."""
 
+QUIET_STEPS: Final = 400
+"""The same in steps for the classic losses, which begin slower: a tutorial's GAN in batches of 256
+answers every latent alike for its first hundred steps and more, and that is no collapse."""
+
 LOST_LOSS: Final = 3.5
 """Loss of either network above which the other has overpowered it. Runs that learned stayed between
 0.9 and 2.2; the one that broke down went past 4 and stayed there (measured)."""
@@ -103,10 +107,23 @@ def remedied(hyper: Hyperparameters, rungs: int) -> Hyperparameters:
     return hyper
 
 
+def quiet_images(hyper: Hyperparameters) -> int:
+    """Return how many images a training with such settings is left alone for."""
+    steps = 0 if hyper.loss == "relativistic" else QUIET_STEPS
+    return max(QUIET_IMAGES, steps * hyper.batch)
+
+
 class Watchdog:
     """Says when a training has collapsed. It only looks; `train` goes back and changes things."""
 
-    def __init__(self, dataset: Dataset) -> None:
+    def __init__(self, dataset: Dataset, *, quiet_images: int = QUIET_IMAGES) -> None:
+        """Look at the catalog once.
+
+        Args:
+            dataset: what the training learns.
+            quiet_images: until so many were shown, nothing is held against it.
+        """
+        self._quiet = quiet_images
         real = _rows_of(dataset)
         self._real_spread = spread(real)
         self._garments = _small(_some_of(dataset))
@@ -116,7 +133,7 @@ class Watchdog:
 
     def see_losses(self, losses: Mapping[str, float], images_seen: int) -> None:
         """Take the means since the last report, by the names that trainers give them."""
-        telling = images_seen >= QUIET_IMAGES
+        telling = images_seen >= self._quiet
         beaten = telling and losses.get("generator", 0.0) > LOST_LOSS
         fooled = telling and losses.get("discriminator", 0.0) > LOST_LOSS
         self._beaten = self._beaten + 1 if beaten else 0
@@ -125,7 +142,7 @@ class Watchdog:
 
     def see_samples(self, rows: NDArray[np.uint8], images_seen: int) -> None:
         """Take samples, uint8 [conditions, latents, height, width, channels]."""
-        telling = images_seen >= QUIET_IMAGES
+        telling = images_seen >= self._quiet
         alike = self._real_spread >= EVEN_CATALOG and (
             spread(rows) < POOR_SPREAD * self._real_spread
         )

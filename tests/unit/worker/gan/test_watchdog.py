@@ -11,11 +11,13 @@ from worker.gan.watchdog import (
     LOST_REPORTS,
     POOR_SHEETS,
     QUIET_IMAGES,
+    QUIET_STEPS,
     STEEP,
     USUAL_REPORTS,
     Watchdog,
     _small,
     coverage,
+    quiet_images,
     remedied,
     spread,
 )
@@ -55,6 +57,12 @@ def test_the_first_images_prove_nothing(garments: Callable[..., Dataset]) -> Non
         dog.see_losses({"generator": 8.0}, QUIET_IMAGES - 1)
         dog.see_samples(samples(garments(), alike=True), QUIET_IMAGES - 1)
     assert not dog.uneasy
+
+
+def test_the_classic_losses_are_left_alone_for_longer(tiny: Hyperparameters) -> None:
+    assert quiet_images(tiny) == QUIET_IMAGES
+    classic = replace(tiny, loss="saturating-free", batch=256)
+    assert quiet_images(classic) == QUIET_STEPS * 256
 
 
 def test_samples_that_are_all_alike_are_a_collapse(garments: Callable[..., Dataset]) -> None:
