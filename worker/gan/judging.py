@@ -21,7 +21,7 @@ STEPS_A_MINUTE: Final = 100
 """Of an extractor's training, for each minute of the generator's: a tenth of its time, about."""
 
 IMAGES_A_STEP: Final = 500
-"""The same for a budget in images: a quarter of them, in batches of 128."""
+"""The same for a budget in images: an eighth of them for A, a quarter for B."""
 
 FILE: Final = "extractor-A.npz"
 """As `Extractors` name it, so that one that is kept serves both."""
