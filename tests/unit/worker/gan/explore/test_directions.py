@@ -76,7 +76,7 @@ def test_a_strip_paints_the_colours_that_are_asked(small_painter: MakePainter) -
     painter = small_painter(slots=2)
     one = directions.find(painter)[0]
     sheets = [directions.strip(painter, one, [1], {"colour": c}) for c in ("#102080", "#f0e0d0")]
-    assert not np.array_equal(*sheets)
+    assert not np.array_equal(sheets[0], sheets[1])
     with pytest.raises(InvalidInputError, match="no attribute 'colour'"):
         directions.strip(small_painter(), one, [1], {"colour": "#102080"})
 
