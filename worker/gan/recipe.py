@@ -38,6 +38,8 @@ class Hyperparameters:
         warm_steps: steps over which the rate first rises from nothing, while Adam's second
             moments are still those of a few batches.
         gamma: weight of the penalties on the discriminator's slope (R1 on real, R2 on generated).
+        final_gamma: what is left of gamma at the end of the budget, as a share; it falls by the
+            same factor in each equal part of it, so that details count late.
         penalty_every: steps between penalties; each then weighs so many times as much.
         match: weight of the mismatch term: how far the discriminator must tell a real garment
             with its own labels from the same garment with another's.
@@ -82,6 +84,7 @@ class Hyperparameters:
     hold: float = 0.5
     final_rate: float = 0.1
     gamma: float = 1.0
+    final_gamma: float = 1.0
     penalty_every: int = 1
     match: float = 0.0
     colour_weight: float = 0.0

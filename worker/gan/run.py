@@ -21,7 +21,13 @@ from worker.gan.recipe import Hyperparameters, Recipe
 from worker.gan.recovery import Recovery, event, last_event, thinned
 from worker.gan.release import TrainedRelease
 from worker.gan.samples import Samples, assembled
-from worker.gan.schedule import Budget, conditioning, kept_share, learning_rate
+from worker.gan.schedule import (
+    Budget,
+    conditioning,
+    kept_share,
+    learning_rate,
+    penalty_share,
+)
 from worker.gan.settling import settle, settle_again
 from worker.gan.state import History, State, best_files, read_state, restore_readings
 from worker.gan.trainers import Settings, Trainer
@@ -293,6 +299,7 @@ class Run:
             kept_share(self.hyper, self.images_seen),
             self.augment.chance,
             conditioning(self.hyper, fraction),
+            penalty_share(self.hyper, fraction),
         )
 
     def _judged(self) -> Dataset:

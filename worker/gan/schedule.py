@@ -55,6 +55,15 @@ def kept_share(hyper: Hyperparameters, images_seen: int) -> float:
     return float(0.5 ** (hyper.batch / half_life)) if half_life else 0.0
 
 
+def penalty_share(hyper: Hyperparameters, fraction: float) -> float:
+    """Share of gamma that counts: from 1 to `final_gamma`, by the same factor in equal parts.
+
+    A strong penalty keeps variety while shapes are learned, and blurs: the discriminator may not
+    look at fine detail until it weakens (R3GAN, arXiv 2501.05441, lets it fall to a tenth).
+    """
+    return float(hyper.final_gamma**fraction)
+
+
 def conditioning(hyper: Hyperparameters, fraction: float) -> float:
     """How much of the conditions counts, 0..1: none at first where they are ramped in.
 

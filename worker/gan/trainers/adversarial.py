@@ -137,7 +137,7 @@ class AdversarialTrainer(Trainer):
             loss = judge(*tf.split(logits, 2))
             right, wrong = tf.split(logits, 2)[0], tf.split(other, 2)[0]
             total = loss + self.hyper.match * losses.mismatch(right, wrong)
-            weight = 0.5 * self.hyper.gamma * self.hyper.penalty_every
+            weight = 0.5 * self.hyper.gamma * self.hyper.penalty_every * settings.penalty
             total += weight * (slopes[0] + slopes[1])
         length = self._descend("discriminator", self.critic, tape, total)
         return loss, *slopes, length

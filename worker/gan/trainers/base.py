@@ -52,16 +52,19 @@ class Settings:
         decay: share of the averaged generator that is kept, 0..1.
         chance: of each augmentation, 0..1.
         ramp: how much of the conditions counts, 0..1.
+        penalty: share of gamma that counts.
     """
 
     rate: Any
     decay: Any = 0.0
     chance: Any = 1.0
     ramp: Any = 1.0
+    penalty: Any = 1.0
 
     def packed(self) -> tf.Tensor:
         """Return one tensor, so that a step is fed once."""
-        return tf.constant([self.rate, self.decay, self.chance, self.ramp], tf.float32)
+        whole = [self.rate, self.decay, self.chance, self.ramp, self.penalty]
+        return tf.constant(whole, tf.float32)
 
 
 class Trainer(ABC):

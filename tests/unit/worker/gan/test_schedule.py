@@ -3,7 +3,13 @@ from dataclasses import replace
 import pytest
 
 from worker.gan.recipe import Hyperparameters, Recipe
-from worker.gan.schedule import Budget, conditioning, kept_share, learning_rate
+from worker.gan.schedule import (
+    Budget,
+    conditioning,
+    kept_share,
+    learning_rate,
+    penalty_share,
+)
 
 
 def test_the_learning_rate_holds_and_then_falls(tiny: Hyperparameters) -> None:
@@ -33,6 +39,13 @@ def test_conditions_come_in_over_the_ramp(tiny: Hyperparameters) -> None:
     told = [conditioning(ramped, fraction) for fraction in (0.0, 0.1, 0.15, 0.2, 1.0)]
     assert told == pytest.approx([0, 0, 0.5, 1, 1])
     assert conditioning(tiny, 0.0) == 1.0
+
+
+def test_the_penalty_falls_by_the_same_factor_in_equal_parts(tiny: Hyperparameters) -> None:
+    falling = replace(tiny, final_gamma=0.01)
+    shares = [penalty_share(falling, fraction) for fraction in (0.0, 0.5, 1.0)]
+    assert shares == pytest.approx([1.0, 0.1, 0.01])
+    assert penalty_share(tiny, 1.0) == 1.0
 
 
 def test_a_budget_in_images_counts_images_and_one_in_minutes_seconds() -> None:
