@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shared.errors import ToileError
-from worker.gan.explore.commands import directions, export, invert
+from worker.gan.explore.commands import directions, export, invert, wishes_of
 
 if TYPE_CHECKING:
     from worker.gan.progress import Progress
@@ -123,7 +123,7 @@ def sample(  # noqa: PLR0913 - one parameter an option is click's way
 
     generator = load_generator(_files(release))
     if wishes or not generator.vocabulary:
-        conditions = [dict(_wish(wish) for wish in wishes)] * count
+        conditions = [wishes_of(wishes)] * count
         seeds = list(range(seed, seed + count))
     else:
         attribute, values = next(iter(generator.vocabulary.items()))
@@ -176,13 +176,6 @@ def _files(release: Path) -> dict[str, bytes]:
     """Read what a release's folder holds; whoever loads it says what is missing."""
     names = ("generator.npz", "generator.json", "critic.npz")
     return {n: (release / n).read_bytes() for n in names if (release / n).exists()}
-
-
-def _wish(text: str) -> tuple[str, str]:
-    attribute, equals, value = text.partition("=")
-    if not equals:
-        raise click.BadParameter(f"{text!r} is not attribute=value.")
-    return attribute, value
 
 
 for command in (invert, directions, export):

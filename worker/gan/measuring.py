@@ -10,15 +10,15 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from shared.errors import UnreadableSourceError
-from worker.gan import grid
 from worker.gan.data import Dataset
 from worker.gan.judging import FEWEST, Judging
 from worker.gan.measure.encoder import Encoder, train_encoder
 from worker.gan.measure.extractors import Extractors
+from worker.gan.measure.judge import Sampler
 from worker.gan.measure.suite import measure
 from worker.gan.measure.untrained import Untrained
 from worker.gan.release import Generator, TrainedRelease, load_generator
-from worker.gan.samples import AT_ONCE
+from worker.gan.samples import sampler
 from worker.pictures.colours import main_and_second, measure_colours
 
 USUAL_MINUTES: Final = 10.0
@@ -98,25 +98,17 @@ def with_figures(
     return replace(release, card={**release.card, "figures": told}), extractors.to_files()
 
 
-def sampler_of(
-    generator: Generator,
-) -> Callable[[NDArray[np.int32], NDArray[np.float32], int], NDArray[np.uint8]]:
-    """Return what figures are read from: (labels, colours, seed) -> uint8 [n, h, w, c]."""
+def sampler_of(generator: Generator) -> Sampler:
+    """Return what figures of a release are read from."""
     forward = tf.function(lambda z, y, c: generator.network(z, y, c, training=False))
 
-    def made(
-        labels: NDArray[np.int32], colours: NDArray[np.float32], seed: int
-    ) -> NDArray[np.uint8]:
-        draw = np.random.Generator(np.random.Philox(key=seed))
-        points = draw.standard_normal((len(labels), generator.latent), dtype=np.float32)
-        parts = [
-            grid.to_bytes(forward(*(tf.constant(v[i : i + AT_ONCE]) for v in inputs)).numpy())
-            for inputs in [(points, labels, colours)]
-            for i in range(0, len(labels), AT_ONCE)
-        ]
-        return generator.anatomy.frame.outward(np.concatenate(parts))
+    def sample(
+        points: NDArray[np.float32], labels: NDArray[np.int32], colours: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        images: NDArray[np.float32] = forward(*map(tf.constant, (points, labels, colours))).numpy()
+        return images
 
-    return made
+    return sampler(sample, frame=generator.anatomy.frame, width=generator.latent)
 
 
 def colours_of(images: NDArray[np.uint8]) -> NDArray[np.float32]:

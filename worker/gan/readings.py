@@ -1,6 +1,6 @@
 """The metric while a training runs: its curve, the best state so far, and when to stop early."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Protocol
 
@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.gan.measure.figures import Figure
-
-Sampler = Callable[[NDArray[np.int32], NDArray[np.float32], int], NDArray[np.uint8]]
-"""Labels int32 [n, attributes], colours float32 [n, slots, 3] and a seed -> uint8 images."""
+from worker.gan.measure.judge import Sampler
 
 SAMPLED: Final = 2_000
 """Garments made for a reading during training; the figures after it take more."""

@@ -82,7 +82,7 @@ class Run:
         self.readings = Readings(self.recipe.early_stop)
         quiet = quiet_images(self.settings_first)
         self.watchdog, self.watching = Watchdog(dataset, quiet_images=quiet), True
-        self.tries, self.seed = (saved.tries, saved.seed) if saved else (0, self.recipe.seed)
+        self.seed = saved.seed if saved else self.recipe.seed
         self.step = self.images_seen = self.reported_images = 0
         self.reported = self.previewed = self.saved = self.measured = 0.0
         self.pending: list[Any] = []
@@ -262,7 +262,7 @@ class Run:
         if saved is not None:
             self.augment.restore(saved.augment)
         nothing = found or Checkpoint(0, {})
-        self.recovery = Recovery(self.settings_first, self.tries, nothing, nothing)
+        self.recovery = Recovery(self.settings_first, saved.tries if saved else 0, nothing, nothing)
         self.budget = Budget(self.recipe, self.clock, saved.elapsed if saved else 0.0)
         self.trainer = self._trainer()
         if found and saved:

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from worker.gan import grid, latents
 from worker.gan.combinations import Combinations
 from worker.gan.data import Dataset
+from worker.gan.frame import Frame
+from worker.gan.measure.judge import Sampler
 
 COLUMNS = 8
 
@@ -49,41 +51,52 @@ class Samples:
 
     def draw(self, sample: Sample) -> NDArray[np.uint8]:
         """Return uint8 [rows, COLUMNS, height, width, channels], in the catalog's own size."""
-        made = self._painted(sample, self._latents, self._labels, self._colours)
+        made = painted(sample, self._frame, self._latents, self._labels, self._colours)
         return made.reshape(self._rows, COLUMNS, *made.shape[1:])
 
     def sheet(self, sample: Sample) -> NDArray[np.uint8]:
         """Return the rows as one picture, uint8 [height, width, channels]."""
         return assembled(self.draw(sample))
 
-    def sampler(
-        self, sample: Sample
-    ) -> Callable[[NDArray[np.int32], NDArray[np.float32], int], NDArray[np.uint8]]:
-        """Return what a judge asks for garments: (labels, colours, seed) -> uint8 images."""
+    def sampler(self, sample: Sample) -> Sampler:
+        """Return what a judge asks for garments."""
+        return sampler(sample, frame=self._frame, width=self._width)
 
-        def made(
-            labels: NDArray[np.int32], colours: NDArray[np.float32], seed: int
-        ) -> NDArray[np.uint8]:
-            draw = np.random.Generator(np.random.Philox(key=seed))
-            points = draw.standard_normal((len(labels), self._width), dtype=np.float32)
-            return self._painted(sample, points, labels, colours)
 
-        return made
+def sampler(sample: Sample, *, frame: Frame, width: int) -> Sampler:
+    """Return what figures are read from: (labels, colours, seed) -> uint8 [n, h, w, c].
 
-    def _painted(
-        self,
-        sample: Sample,
-        points: NDArray[np.float32],
-        labels: NDArray[np.int32],
-        colours: NDArray[np.float32],
+    Args:
+        sample: paints latents of `width` numbers under conditions.
+        frame: the size of the pictures.
+        width: numbers in a latent.
+    """
+
+    def made(
+        labels: NDArray[np.int32], colours: NDArray[np.float32], seed: int
     ) -> NDArray[np.uint8]:
-        parts = [
-            grid.to_bytes(
-                sample(points[i : i + AT_ONCE], labels[i : i + AT_ONCE], colours[i : i + AT_ONCE])
-            )
-            for i in range(0, len(points), AT_ONCE)
-        ]
-        return self._frame.outward(np.concatenate(parts))
+        draw = np.random.Generator(np.random.Philox(key=seed))
+        points = draw.standard_normal((len(labels), width), dtype=np.float32)
+        return painted(sample, frame, points, labels, colours)
+
+    return made
+
+
+def painted(
+    sample: Sample,
+    frame: Frame,
+    points: NDArray[np.float32],
+    labels: NDArray[np.int32],
+    colours: NDArray[np.float32],
+) -> NDArray[np.uint8]:
+    """Paint latents AT_ONCE at a time; uint8 [n, height, width, channels] of the frame."""
+    parts = [
+        grid.to_bytes(
+            sample(points[i : i + AT_ONCE], labels[i : i + AT_ONCE], colours[i : i + AT_ONCE])
+        )
+        for i in range(0, len(points), AT_ONCE)
+    ]
+    return frame.outward(np.concatenate(parts))
 
 
 def assembled(samples: NDArray[np.uint8]) -> NDArray[np.uint8]:

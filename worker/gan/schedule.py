@@ -16,7 +16,6 @@ class Budget:
         recipe: says how much there is.
         clock: seconds that only grow.
         before: seconds trained before this start.
-        paused: seconds of this start that do not count as trained.
     """
 
     recipe: Recipe

@@ -47,7 +47,7 @@ def invert(  # noqa: PLR0913 - one parameter an option is click's way
 
     painter = ports.load(ports.read_files(release))
     read = [pictures.read(file) for file in images]
-    labels, asked = ports.coded(painter, [_wishes(wishes)] * len(read))
+    labels, asked = ports.coded(painter, [wishes_of(wishes)] * len(read))
     colours = None if np.isnan(asked).all() else asked
     effort = Effort(encoder_steps=encoder_steps, steps=steps)
     inverter = Inverter.fit(painter, effort=effort, seed=seed)
@@ -88,7 +88,7 @@ def directions(  # noqa: PLR0913 - one parameter an option is click's way
     painter = ports.load(ports.read_files(release))
     known = edits.find(painter)
     seeds = range(seed, seed + rows)
-    sheet = edits.strip(painter, known[number], seeds, _wishes(wishes), reach=reach, steps=steps)
+    sheet = edits.strip(painter, known[number], seeds, wishes_of(wishes), reach=reach, steps=steps)
     out.write_bytes(grid.png(sheet, scale=scale))
     click.echo(
         f"Direction {number} of {len(known)}, strength {known.strengths[number]:.2f} "
@@ -157,7 +157,8 @@ def _sentence(told: Mapping[str, Any]) -> str:
     return f"painted as {asked or 'it is'}, {error} grey levels off{beside}"
 
 
-def _wishes(texts: tuple[str, ...]) -> dict[str, str]:
+def wishes_of(texts: tuple[str, ...]) -> dict[str, str]:
+    """Read a condition from `attribute=value` texts."""
     return dict(_wish(text) for text in texts)
 
 

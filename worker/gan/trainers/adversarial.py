@@ -42,11 +42,6 @@ class AdversarialTrainer(Trainer):
         "colour",
     )
 
-    @property
-    def discriminator(self) -> Any:
-        """The critic, by its own name."""
-        return self.critic
-
     def probe(self, number: int, heldout: Dataset, *, settings: Settings) -> dict[str, float]:
         """Return the mean logits of `seen`, `held_out` and `generated` garments.
 
@@ -93,8 +88,7 @@ class AdversarialTrainer(Trainer):
         seeds = tf.unstack(tf.random.experimental.stateless_split(draw, 3))
         latents = tf.random.stateless_normal((self.local_batch, self.hyper.latent), seeds[0])
         conditions = (batch.labels, batch.colours, settings.ramp)
-        judge, please = PAIRS[self.hyper.loss]
-        del judge
+        _, please = PAIRS[self.hyper.loss]
         with tf.GradientTape() as tape:
             generated = self.generator(latents, *conditions, training=True)
             with tape.stop_recording():

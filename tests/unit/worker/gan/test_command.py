@@ -30,9 +30,9 @@ def test_train_writes_a_release_and_goes_on_where_it_stopped(
 
 
 def test_a_condition_must_be_attribute_equals_value() -> None:
-    from worker.gan.__main__ import _wish
+    from worker.gan.explore.commands import wishes_of
 
-    assert _wish("colour=red=ish") == ("colour", "red=ish")
+    assert wishes_of(("colour=red=ish",)) == {"colour": "red=ish"}
 
 
 def test_importing_the_package_does_not_load_tensorflow() -> None:

@@ -11,8 +11,8 @@ from tests.unit.worker.gan.conftest import MakeGarments
 from worker.gan.checkpoint import Checkpoint, Checkpoints, FolderCheckpoints
 from worker.gan.data import Dataset
 from worker.gan.measure.figures import Figure
+from worker.gan.measure.judge import Sampler
 from worker.gan.progress import Progress, TrainingInterrupted
-from worker.gan.readings import Sampler
 from worker.gan.recipe import Hyperparameters, Recipe
 from worker.gan.release import TrainedRelease, load_generator
 from worker.gan.run import Run
