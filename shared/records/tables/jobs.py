@@ -1,0 +1,79 @@
+"""Jobs, the tries at them, and what makes two requests one."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shared.records.tables.base import Base, Json
+
+
+class JobRow(Base):
+    """A job: what was asked, who holds it, and how it ended."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        # Two beats that both find a report due insert the same period; one of them loses.
+        UniqueConstraint("site_id", "kind", "period"),
+        Index("ix_jobs_site_created", "site_id", "created_at", "id"),
+        # Workers and upkeep look only at jobs that are not over; the rest, which only grows,
+        # stays out of their index.
+        Index(
+            "ix_jobs_open",
+            "state",
+            "kind",
+            "release_id",
+            "created_at",
+            sqlite_where=text("state IN ('queued', 'running')"),
+            postgresql_where=text("state IN ('queued', 'running')"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    site_id: Mapped[str] = mapped_column(ForeignKey("sites.id"))
+    kind: Mapped[str]
+    state: Mapped[str]
+    reason: Mapped[str | None]
+    error: Mapped[Json | None]
+    spec: Mapped[Json]
+    result: Mapped[Json | None]
+    release_id: Mapped[str | None]
+    period: Mapped[str | None]
+    units: Mapped[int] = mapped_column(default=1)
+    attempts: Mapped[int] = mapped_column(default=0)
+    fence: Mapped[int] = mapped_column(default=0)
+    owner: Mapped[str | None]
+    lease_expires_at: Mapped[datetime | None]
+    not_before: Mapped[datetime | None]
+    sent_at: Mapped[datetime | None]
+    cancel_requested_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class AttemptRow(Base):
+    """One try at a job, kept so that a job that fails for good can tell what happened each time."""
+
+    __tablename__ = "attempts"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    fence: Mapped[int]
+    worker: Mapped[str]
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    outcome: Mapped[str | None]
+    message: Mapped[str | None]
+
+
+class IdempotencyKeyRow(Base):
+    """A caller's promise that two requests are one."""
+
+    __tablename__ = "idempotency_keys"
+
+    site_id: Mapped[str] = mapped_column(ForeignKey("sites.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str]
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"))
+    created_at: Mapped[datetime]
