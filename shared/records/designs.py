@@ -64,7 +64,6 @@ def get(tx: Transaction, site_id: str, design_id: str) -> DesignPlace:
 
 
 def _design(row: DesignRow) -> Design:
-    hidden = {"site_id", "artifact"}
-    values = {name: value for name, value in columns_of(row).items() if name not in hidden}
+    values = {name: value for name, value in columns_of(row).items() if name in Design.model_fields}
     url = f"/v1/designs/{row.id}"
     return Design(**values, url=url, image_url=f"{url}/image")

@@ -219,6 +219,10 @@ class JobRecord(Schema):
     release_id: str | None
     period: str | None
     units: int = Field(description="Images to make, for design jobs; 1 for others.")
+    priority: int = Field(1, description="`Priority.rank`: the least is taken first.")
+    expires_at: datetime | None = Field(None, description="Not to be started from then on.")
+    digest: str | None = Field(None, description="Equal for requests that give equal designs.")
+    shopper_id: str | None = None
     attempts: int
     fence: int
     owner: str | None

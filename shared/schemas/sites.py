@@ -2,6 +2,8 @@
 
 import datetime as dt
 
+from pydantic import Field
+
 from shared.schemas.base import Schema
 
 
@@ -10,6 +12,7 @@ class Site(Schema):
 
     id: str
     name: str
+    weight: float = Field(1.0, gt=0, description="Its part of a worker that many sites wait for.")
     created_at: dt.datetime
 
 

@@ -1,12 +1,19 @@
 """The tables. Only this package sees them."""
 
 from shared.records.tables.base import Base, Json, UtcDateTime
-from shared.records.tables.catalogs import CatalogRow, CatalogVersionRow, GarmentRow, ShardRow
+from shared.records.tables.catalogs import (
+    CatalogRow,
+    CatalogVersionRow,
+    GarmentRow,
+    IndexRow,
+    ShardRow,
+)
 from shared.records.tables.designs import DesignRow
 from shared.records.tables.jobs import AttemptRow, IdempotencyKeyRow, JobRow
 from shared.records.tables.models import ModelRow, ReleaseRow
 from shared.records.tables.reports import ReportRow
-from shared.records.tables.sites import ApiKeyRow, SiteRow
+from shared.records.tables.shoppers import ErasureRow, PreferenceRow, ShopperRow, TastePriorRow
+from shared.records.tables.sites import ApiKeyRow, ShareRow, SiteRow
 
 __all__ = [
     "ApiKeyRow",
@@ -15,14 +22,20 @@ __all__ = [
     "CatalogRow",
     "CatalogVersionRow",
     "DesignRow",
+    "ErasureRow",
     "GarmentRow",
     "IdempotencyKeyRow",
+    "IndexRow",
     "JobRow",
     "Json",
     "ModelRow",
+    "PreferenceRow",
     "ReleaseRow",
     "ReportRow",
     "ShardRow",
+    "ShareRow",
+    "ShopperRow",
     "SiteRow",
+    "TastePriorRow",
     "UtcDateTime",
 ]

@@ -7,6 +7,7 @@ from sqlalchemy import (
     JSON,
     DateTime,
     Dialect,
+    LargeBinary,
     MetaData,
     String,
     TypeDecorator,
@@ -55,4 +56,5 @@ class Base(DeclarativeBase):
         Json: JSON,
         list[Any]: JSON,
         str: String,
+        bytes: LargeBinary,
     }

@@ -82,3 +82,19 @@ class GarmentRow(Base):
     segment: Mapped[str | None]
     near_duplicate_of: Mapped[str | None]
     added_in_version: Mapped[int]
+
+
+class IndexRow(Base):
+    """The garments of a catalog version as its encoder sees them, and that encoder."""
+
+    __tablename__ = "garment_indexes"
+    __table_args__ = (Index("ix_garment_indexes_catalog", "catalog_id", "created_at"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    site_id: Mapped[str] = mapped_column(ForeignKey("sites.id"))
+    catalog_id: Mapped[str] = mapped_column(ForeignKey("catalogs.id"))
+    catalog_version: Mapped[int]
+    encoder: Mapped[str]
+    garments: Mapped[int]
+    artifact: Mapped[str]
+    created_at: Mapped[datetime]

@@ -27,6 +27,19 @@ class JobRow(Base):
             sqlite_where=text("state IN ('queued', 'running')"),
             postgresql_where=text("state IN ('queued', 'running')"),
         ),
+        # A batch takes the oldest of each site, the most urgent first, however many wait.
+        Index(
+            "ix_jobs_waiting",
+            "release_id",
+            "priority",
+            "site_id",
+            "created_at",
+            "id",
+            sqlite_where=text("state = 'queued' AND kind = 'design'"),
+            postgresql_where=text("state = 'queued' AND kind = 'design'"),
+        ),
+        Index("ix_jobs_digest", "site_id", "digest"),
+        Index("ix_jobs_shopper", "shopper_id"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -40,6 +53,11 @@ class JobRow(Base):
     release_id: Mapped[str | None]
     period: Mapped[str | None]
     units: Mapped[int] = mapped_column(default=1)
+    priority: Mapped[int] = mapped_column(default=1, server_default=text("1"))
+    expires_at: Mapped[datetime | None]
+    digest: Mapped[str | None]
+    # No foreign key: SQLite cannot add one to a table that is there.
+    shopper_id: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(default=0)
     fence: Mapped[int] = mapped_column(default=0)
     owner: Mapped[str | None]

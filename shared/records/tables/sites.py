@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import ForeignKey, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.records.tables.base import Base
@@ -15,7 +15,17 @@ class SiteRow(Base):
 
     id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
+    weight: Mapped[float] = mapped_column(default=1.0, server_default=text("1"))
     created_at: Mapped[datetime]
+
+
+class ShareRow(Base):
+    """Images that a site may still have of the rounds that it took part in."""
+
+    __tablename__ = "shares"
+
+    site_id: Mapped[str] = mapped_column(ForeignKey("sites.id"), primary_key=True)
+    deficit: Mapped[float]
 
 
 class ApiKeyRow(Base):
