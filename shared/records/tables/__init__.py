@@ -10,7 +10,7 @@ from shared.records.tables.catalogs import (
 )
 from shared.records.tables.designs import DesignRow
 from shared.records.tables.jobs import AttemptRow, IdempotencyKeyRow, JobRow
-from shared.records.tables.models import ModelRow, ReleaseRow
+from shared.records.tables.models import ModelGrantRow, ModelRow, ReleaseRow
 from shared.records.tables.reports import ReportRow
 from shared.records.tables.shoppers import ErasureRow, PreferenceRow, ShopperRow, TastePriorRow
 from shared.records.tables.sites import ApiKeyRow, ShareRow, SiteRow
@@ -28,6 +28,7 @@ __all__ = [
     "IndexRow",
     "JobRow",
     "Json",
+    "ModelGrantRow",
     "ModelRow",
     "PreferenceRow",
     "ReleaseRow",

@@ -38,6 +38,12 @@ class JobRow(Base):
             sqlite_where=text("state = 'queued' AND kind = 'design'"),
             postgresql_where=text("state = 'queued' AND kind = 'design'"),
         ),
+        Index(
+            "ix_jobs_expiring",
+            "expires_at",
+            sqlite_where=text("state = 'queued'"),
+            postgresql_where=text("state = 'queued'"),
+        ),
         Index("ix_jobs_digest", "site_id", "digest"),
         Index("ix_jobs_shopper", "shopper_id"),
     )

@@ -20,6 +20,16 @@ class ModelRow(Base):
     created_at: Mapped[datetime]
 
 
+class ModelGrantRow(Base):
+    """That another site may make designs with a model's releases."""
+
+    __tablename__ = "model_grants"
+
+    model_id: Mapped[str] = mapped_column(ForeignKey("models.id"), primary_key=True)
+    site_id: Mapped[str] = mapped_column(ForeignKey("sites.id"), primary_key=True)
+    created_at: Mapped[datetime]
+
+
 class ReleaseRow(Base):
     """An immutable published generator."""
 

@@ -20,12 +20,14 @@ class SiteRow(Base):
 
 
 class ShareRow(Base):
-    """Images that a site may still have of the rounds that it took part in."""
+    """What a site is owed of a release's batches, and when it last had a part of one."""
 
     __tablename__ = "shares"
 
+    release_id: Mapped[str] = mapped_column(ForeignKey("releases.id"), primary_key=True)
     site_id: Mapped[str] = mapped_column(ForeignKey("sites.id"), primary_key=True)
     deficit: Mapped[float]
+    served_at: Mapped[datetime]
 
 
 class ApiKeyRow(Base):

@@ -11,6 +11,7 @@ depends_on = None
 
 def upgrade() -> None:
     _create_shares()
+    _create_model_grants()
     _create_shoppers()
     _create_preferences()
     _create_erasures()
@@ -30,16 +31,38 @@ def downgrade() -> None:
     op.drop_table("erasures")
     op.drop_table("preferences")
     op.drop_table("shoppers")
+    op.drop_table("model_grants")
     op.drop_table("shares")
 
 
 def _create_shares() -> None:
     op.create_table(
         "shares",
+        sa.Column("release_id", sa.String(), nullable=False),
         sa.Column("site_id", sa.String(), nullable=False),
         sa.Column("deficit", sa.Double(), nullable=False),
+        sa.Column("served_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["release_id"], ["releases.id"], name=op.f("fk_shares_release_id_releases")
+        ),
         sa.ForeignKeyConstraint(["site_id"], ["sites.id"], name=op.f("fk_shares_site_id_sites")),
-        sa.PrimaryKeyConstraint("site_id", name=op.f("pk_shares")),
+        sa.PrimaryKeyConstraint("release_id", "site_id", name=op.f("pk_shares")),
+    )
+
+
+def _create_model_grants() -> None:
+    op.create_table(
+        "model_grants",
+        sa.Column("model_id", sa.String(), nullable=False),
+        sa.Column("site_id", sa.String(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["model_id"], ["models.id"], name=op.f("fk_model_grants_model_id_models")
+        ),
+        sa.ForeignKeyConstraint(
+            ["site_id"], ["sites.id"], name=op.f("fk_model_grants_site_id_sites")
+        ),
+        sa.PrimaryKeyConstraint("model_id", "site_id", name=op.f("pk_model_grants")),
     )
 
 
@@ -153,6 +176,14 @@ def _widen_jobs() -> None:
     op.add_column("jobs", sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("jobs", sa.Column("digest", sa.String(), nullable=True))
     op.add_column("jobs", sa.Column("shopper_id", sa.String(), nullable=True))
+    op.create_index(
+        "ix_jobs_expiring",
+        "jobs",
+        ["expires_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'queued'"),
+        postgresql_where=sa.text("state = 'queued'"),
+    )
     op.create_index("ix_jobs_digest", "jobs", ["site_id", "digest"], unique=False)
     op.create_index("ix_jobs_shopper", "jobs", ["shopper_id"], unique=False)
     op.create_index(
@@ -166,6 +197,7 @@ def _widen_jobs() -> None:
 
 
 def _narrow_jobs() -> None:
+    op.drop_index("ix_jobs_expiring", table_name="jobs")
     op.drop_index(
         "ix_jobs_waiting",
         table_name="jobs",
