@@ -98,6 +98,18 @@ def lab_to_hex(lab: ArrayLike) -> str:
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
+def blend(first: str, second: str, share: float) -> str:
+    """Return the colour at a share of the way from one `#rrggbb` to another, even in CIELAB.
+
+    Args:
+        first: where the share is 0.
+        second: where it is 1.
+        share: 0..1.
+    """
+    start, end = hex_to_lab(first), hex_to_lab(second)
+    return lab_to_hex(start + (end - start) * share)
+
+
 def delta_e(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
     """Return the CIEDE2000 difference; shapes ``[..., 3]`` broadcast.
 

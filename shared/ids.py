@@ -18,6 +18,11 @@ RELEASE = "rel"
 JOB = "job"
 DESIGN = "des"
 REPORT = "rep"
+PACK = "pack"
+SHOPPER = "shop"
+PREFERENCE = "pref"
+ERASURE = "era"
+INDEX = "idx"
 
 PATTERN: Final = re.compile(r"[a-z]{2,6}_[0-9a-hjkmnp-tv-z]{24}")
 

@@ -66,7 +66,12 @@ class Settings(Schema):
     retry_delay_seconds: Seconds = Field(2, description="First pause before another try; doubles.")
     upkeep_seconds: Seconds = Field(10, description="How often upkeep looks for lost work.")
     batch_limit: Count = Field(64, description="Most images in one forward pass.")
-    models_in_memory: Count = Field(4, description="Releases that a generation worker keeps.")
+    models_memory: Bytes = Field(
+        2**30, description="Memory for the releases that a generation worker keeps, bytes."
+    )
+    drain_seconds: Seconds = Field(
+        60, description="How long a generation worker goes on from batch to batch at a time."
+    )
 
     trend_schedule_seconds: Seconds = Field(
         86_400, description="How often each site's trend report is made anew."

@@ -7,6 +7,7 @@ import pytest
 from redis import Redis
 
 from shared.artifacts.local import LocalArtifacts
+from shared.queue.pace import Paces
 from shared.queue.sender import Sender
 from shared.queue.status import StatusBoard
 from shared.records import Records, migrate
@@ -60,6 +61,7 @@ def runtime(
         store=LocalArtifacts(tmp_path / "artifacts"),
         sender=Sender.from_settings(settings),
         board=StatusBoard(redis),
+        paces=Paces(redis),
         redis=redis,
         worker="tester:1",
     )

@@ -54,17 +54,36 @@ Publish = Callable[[Transaction], Outcome]
 class Heartbeat:
     """Renews leases from a thread of its own and watches for cancels.
 
-    A stuck step or a long compile does not stop it; the death of the process does.
+    A stuck step or a long compile does not stop it; the death of the process does. What is held
+    may change while it beats: one heartbeat serves a worker that goes from batch to batch.
     """
 
-    def __init__(self, runtime: Runtime, held: Sequence[JobRecord]) -> None:
+    def __init__(self, runtime: Runtime, held: Sequence[JobRecord] = ()) -> None:
         self._runtime = runtime
-        self._held = {job.id: job for job in held}
+        self._held: dict[str, JobRecord] = {}
         self._lost: set[str] = set()
-        self._cancelled: set[str] = {job.id for job in held if job.cancel_requested_at is not None}
+        self._cancelled: set[str] = set()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         self._renewed_at = time.monotonic()
+        self._lock = threading.Lock()
+        self.hold(held)
+
+    def hold(self, taken: Sequence[JobRecord]) -> None:
+        """Look after more jobs, just claimed."""
+        with self._lock:
+            if not self._held:
+                self._renewed_at = time.monotonic()
+            self._held |= {job.id: job for job in taken}
+            self._cancelled |= {job.id for job in taken if job.cancel_requested_at is not None}
+
+    def let_go(self, ended: Sequence[JobRecord]) -> None:
+        """Look after some jobs no more: they are over, or another's."""
+        gone = {job.id for job in ended}
+        with self._lock:
+            self._held = {key: job for key, job in self._held.items() if key not in gone}
+            self._lost -= gone
+            self._cancelled -= gone
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -103,22 +122,28 @@ class Heartbeat:
 
     def _look(self, *, renew: bool) -> None:
         started = time.monotonic()
-        waiting = [job for job in self._held.values() if job.id not in self._lost]
+        with self._lock:
+            waiting = [job for job in self._held.values() if job.id not in self._lost]
+        if not waiting:
+            return
         if renew:
             with self._runtime.records.transaction() as tx:
-                for job in waiting:
-                    self._note(job, lifecycle.still_held(tx, job, lease=self._runtime.lease))
+                found = lifecycle.still_held(tx, waiting, lease=self._runtime.lease)
             self._renewed_at = started
         else:
             with self._runtime.records.reading() as tx:
-                for job in waiting:
-                    self._note(job, lifecycle.still_held(tx, job, lease=None))
+                found = lifecycle.still_held(tx, waiting, lease=None)
+        self._note(waiting, found)
 
-    def _note(self, job: JobRecord, now: JobRecord | None) -> None:
-        if now is None:
-            self._lost.add(job.id)
-        elif now.cancel_requested_at is not None:
-            self._cancelled.add(job.id)
+    def _note(self, looked_at: Sequence[JobRecord], found: Mapping[str, JobRecord]) -> None:
+        with self._lock:
+            held = [job.id for job in looked_at if job.id in self._held]
+            self._lost |= {job_id for job_id in held if job_id not in found}
+            self._cancelled |= {
+                job_id
+                for job_id in held
+                if job_id in found and found[job_id].cancel_requested_at is not None
+            }
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from redis import Redis
 
 from shared.artifacts import ArtifactStore, open_store
 from shared.queue.connection import connect
+from shared.queue.pace import Paces
 from shared.queue.sender import Sender
 from shared.queue.status import StatusBoard
 from shared.records import Records
@@ -29,6 +30,7 @@ class Runtime:
     store: ArtifactStore
     sender: Sender
     board: StatusBoard
+    paces: Paces
     redis: Redis
     worker: str
 
@@ -47,6 +49,7 @@ def open_runtime(settings: Settings) -> Runtime:
         store=open_store(settings),
         sender=Sender.from_settings(settings),
         board=StatusBoard(redis),
+        paces=Paces(redis),
         redis=redis,
         worker=f"{socket.gethostname()}:{os.getpid()}",
     )

@@ -44,9 +44,9 @@ def release_file(release_id: str, name: str) -> str:
     return f"{release(release_id)}{name}"
 
 
-def design(job_id: str, fence: int, design_id: str, extension: str) -> str:
-    """A design's picture."""
-    return f"designs/{job_id}/{fence}/{design_id}.{extension}"
+def designs(pack_id: str) -> str:
+    """Pictures of designs that were published together, one after the other."""
+    return f"designs/{pack_id}"
 
 
 def report_file(report_id: str, name: str) -> str:

@@ -6,22 +6,23 @@
 | queued  | running   | `claim`           | a worker; also takes a running one, lease over  |
 | running | running   | `still_held`      | the worker that holds the fence                 |
 | running | queued    | `put_back`        | the holder; upkeep when the lease ran out       |
-| running | succeeded, failed, cancelled | `finish` | the holder of the fence, once         |
+| running | succeeded, failed, cancelled | `finish`, `finish_all` | the holder of the fence, once |
 | running | failed, cancelled | `give_up` | upkeep: the lease ran out, no attempt is left   |
 | queued  | cancelled | `request_cancel`  | web                                             |
-| queued  | failed    | `give_up`         | upkeep                                          |
+| queued  | failed    | `give_up`         | upkeep; `expire` when its time is over          |
 
 Every move is one compare-and-set on the row: two who try the same move cannot both succeed, and
 a worker whose fence is stale moves nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
 from shared.errors import ConflictError
-from shared.records import Transaction, jobs
-from shared.schemas.jobs import JobRecord, JobState, Reason
+from shared.jobs import fairness
+from shared.records import Transaction, jobs, waiting
+from shared.schemas.jobs import JobError, JobRecord, JobState, Reason
 
 QUEUED, RUNNING = JobState.QUEUED, JobState.RUNNING
 SUCCEEDED, FAILED, CANCELLED = JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED
@@ -59,29 +60,67 @@ def claim_designs(
     max_attempts: int,
     most_images: int,
 ) -> list[JobRecord]:
-    """Take all that has accumulated for a release, oldest first, up to `most_images` images."""
-    return jobs.take_designs(
-        tx,
-        release_id,
-        worker=worker,
-        lease=lease,
-        max_attempts=max_attempts,
-        most_images=most_images,
-    )
+    """Take what has accumulated for a release, up to `most_images` images.
+
+    The most urgent priority fills the batch first; within one, sites share it by their weights.
+    The choice is made under the transaction's locks, and taken in one statement.
+    """
+    chosen: list[waiting.Waiting] = []
+    owed: dict[str, float] = {}
+    groups = waiting.groups(tx, release_id)
+    for priority in sorted({group.priority for group in groups}):
+        room = most_images - sum(job.units for job in chosen)
+        if room <= 0:
+            break
+        level = [group for group in groups if group.priority == priority]
+        # Those who are owed most come first, so that of very many sites none is always left out.
+        level.sort(key=lambda group: (-owed.get(group.site_id, group.deficit), group.since))
+        lines = [
+            fairness.Line(
+                group.site_id,
+                group.weight,
+                waiting.oldest(tx, group, max_attempts=max_attempts, most=room),
+                owed.get(group.site_id, group.deficit),
+            )
+            for group in level[:room]
+        ]
+        taken, deficits = fairness.fill(lines, room=room, first=not chosen)
+        chosen.extend(taken)
+        owed |= deficits
+    if not chosen:
+        return []
+    waiting.owe(tx, release_id, owed)
+    wanted = jobs.among([job.id for job in chosen])
+    return jobs.take(tx, wanted, worker=worker, lease=lease, max_attempts=max_attempts)
 
 
-def still_held(tx: Transaction, job: JobRecord, *, lease: timedelta | None) -> JobRecord | None:
-    """Return the row of a job that is still held under its fence, or None where it is not.
+def expire(tx: Transaction, *, most: int) -> int:
+    """End the queued jobs whose `expires_at` has passed; returns how many."""
+    ended = 0
+    for job_id in waiting.expired(tx, most=most):
+        job = jobs.get(tx, job_id)
+        message = (
+            f"Nobody could start this job before {job.expires_at:%Y-%m-%d %H:%M:%S} UTC, after "
+            "which it was not wanted. Ask again with a longer `expires_in`, or add workers."
+        )
+        error = JobError(reason=Reason.EXPIRED, message=message).model_dump(mode="json")
+        ended += give_up(tx, job, FAILED, reason=Reason.EXPIRED, error=error) is not None
+    return ended
+
+
+def still_held(
+    tx: Transaction, held: Sequence[JobRecord], *, lease: timedelta | None
+) -> dict[str, JobRecord]:
+    """Return those of some jobs that are still held under their fences, by id, as they are now.
 
     Args:
         tx: the open transaction.
-        job: the job as it was claimed.
-        lease: how much longer to hold it; None only looks.
+        held: the jobs as they were claimed.
+        lease: how much longer to hold them; None only looks.
     """
-    if lease is not None:
-        return _move(tx, job, RUNNING, {"lease_expires_at": tx.now + lease})
-    now = jobs.get(tx, job.id)
-    return now if now.state is RUNNING and now.fence == job.fence else None
+    if lease is None:
+        return jobs.running_under(tx, held)
+    return jobs.renew(tx, held, until=tx.now + lease)
 
 
 def finish(
@@ -114,6 +153,23 @@ def finish(
     message = None if error is None else str(error.get("message"))
     jobs.close_attempt(tx, held, outcome=reason or state, message=message)
     return held
+
+
+def finish_all(
+    tx: Transaction, ended: Sequence[tuple[JobRecord, Mapping[str, Any]]]
+) -> frozenset[str]:
+    """End the jobs of a batch as succeeded, each with its result, in a few statements.
+
+    Returns:
+        The jobs that ended, by id. The others are no longer held: nothing of theirs may be written.
+    """
+    held = jobs.running_under(tx, [job for job, _ in ended])
+    jobs.end_many(
+        tx,
+        [(held[job.id], result) for job, result in ended if job.id in held],
+        state=SUCCEEDED,
+    )
+    return frozenset(held)
 
 
 def put_back(

@@ -14,10 +14,12 @@ from shared.schemas.designs import Design
 
 
 class DesignPlace(Schema):
-    """A design and where its bytes are."""
+    """A design, and where its bytes are: some of an artifact's, or all where no length is told."""
 
     design: Design
     artifact: str
+    start: int
+    length: int | None
 
 
 def publish(tx: Transaction, designs: Sequence[Mapping[str, Any]]) -> None:
@@ -60,7 +62,9 @@ def get(tx: Transaction, site_id: str, design_id: str) -> DesignPlace:
     row = tx.session.get(DesignRow, design_id)
     if row is None or row.site_id != site_id:
         raise NotFoundError(f"There is no design {design_id!r}.", id=design_id)
-    return DesignPlace(design=_design(row), artifact=row.artifact)
+    return DesignPlace(
+        design=_design(row), artifact=row.artifact, start=row.start, length=row.length
+    )
 
 
 def _design(row: DesignRow) -> Design:

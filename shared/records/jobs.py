@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, type_coerce, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_, update
+from sqlalchemy import insert as into
 
 from shared.errors import NotFoundError
 from shared.records.engine import Transaction
 from shared.records.rows import Page, columns_of, page_of
-from shared.records.tables import AttemptRow, IdempotencyKeyRow, JobRow, UtcDateTime
+from shared.records.tables import AttemptRow, IdempotencyKeyRow, JobRow
 from shared.schemas.jobs import AttemptView, JobKind, JobRecord, JobState
+
+_COLUMNS: Final = tuple(JobRow.__table__.columns)
 
 
 def insert(tx: Transaction, job: JobRecord) -> None:
@@ -74,6 +77,11 @@ def claimable(tx: Transaction) -> ColumnElement[bool]:
     return or_(queued, _abandoned(tx))
 
 
+def among(job_ids: Sequence[str]) -> ColumnElement[bool]:
+    """Return the condition that a job is one of these."""
+    return JobRow.id.in_(job_ids)
+
+
 def take(
     tx: Transaction,
     condition: ColumnElement[bool],
@@ -98,12 +106,12 @@ def take(
             lease_expires_at=tx.now + lease,
             started_at=func.coalesce(JobRow.started_at, tx.now),
         )
-        .returning(JobRow)
-        .execution_options(synchronize_session=False, populate_existing=True)
+        .returning(*_COLUMNS)
+        .execution_options(synchronize_session=False)
     )
-    taken = [_record(row) for row in tx.session.execute(statement).scalars()]
-    for job in taken:
-        _open_attempt(tx, job)
+    # Rows, not objects of the session: a batch takes many at once, and is waited for.
+    taken = [JobRecord(**row) for row in tx.session.execute(statement).mappings()]
+    _open_attempts(tx, taken)
     return sorted(taken, key=lambda job: (job.created_at, job.id))
 
 
@@ -113,54 +121,6 @@ def take_one(
     """Take one job, or return None where it is not to be had (the message was a duplicate)."""
     taken = take(tx, JobRow.id == job_id, worker=worker, lease=lease, max_attempts=max_attempts)
     return taken[0] if taken else None
-
-
-def take_designs(
-    tx: Transaction,
-    release_id: str,
-    *,
-    worker: str,
-    lease: timedelta,
-    max_attempts: int,
-    most_images: int,
-) -> list[JobRecord]:
-    """Take the oldest waiting design jobs of a release, as many as make `most_images` together.
-
-    The first is taken even if it alone asks for more.
-    """
-    waiting = (
-        select(JobRow.id, JobRow.units)
-        .where(
-            JobRow.kind == JobKind.DESIGN,
-            JobRow.release_id == release_id,
-            JobRow.attempts < max_attempts,
-            claimable(tx),
-        )
-        .order_by(JobRow.created_at, JobRow.id)
-        .limit(most_images)
-        # On PostgreSQL two workers pass by each other's rows; SQLite has one writer at a time
-        # and leaves this out by itself.
-        .with_for_update(skip_locked=True)
-    )
-    chosen: list[str] = []
-    images = 0
-    for job_id, units in tx.session.execute(waiting):
-        if chosen and images + units > most_images:
-            break
-        chosen.append(job_id)
-        images += units
-    if not chosen:
-        return []
-    condition = JobRow.id.in_(chosen)
-    return take(tx, condition, worker=worker, lease=lease, max_attempts=max_attempts)
-
-
-def waiting_design(tx: Transaction, release_id: str) -> bool:
-    """Return whether a release has design jobs that a worker may take."""
-    query = select(JobRow.id).where(
-        JobRow.kind == JobKind.DESIGN, JobRow.release_id == release_id, claimable(tx)
-    )
-    return tx.session.execute(query.limit(1)).first() is not None
 
 
 def change(
@@ -190,13 +150,42 @@ def change(
     return None if row is None else _record(row)
 
 
+def running_under(tx: Transaction, held: Sequence[JobRecord]) -> dict[str, JobRecord]:
+    """Return those of some jobs that run under the fences that they were claimed with, by id."""
+    query = select(*_COLUMNS).where(_held(held)).with_for_update()
+    return {row["id"]: JobRecord(**row) for row in tx.session.execute(query).mappings()}
+
+
+def renew(tx: Transaction, held: Sequence[JobRecord], *, until: datetime) -> dict[str, JobRecord]:
+    """Move the end of the leases of those that still run under their fences; returns them by id."""
+    statement = (
+        update(JobRow)
+        .where(_held(held))
+        .values(lease_expires_at=until)
+        .returning(*_COLUMNS)
+        .execution_options(synchronize_session=False)
+    )
+    return {row["id"]: JobRecord(**row) for row in tx.session.execute(statement).mappings()}
+
+
+def end_many(
+    tx: Transaction, ended: Sequence[tuple[JobRecord, Mapping[str, Any]]], *, state: JobState
+) -> None:
+    """End jobs that this transaction has seen to be held, each with its result."""
+    if not ended:
+        return
+    rows = [
+        {"id": job.id, "state": state, "result": dict(result), "reason": None,
+         "finished_at": tx.now, "lease_expires_at": None}
+        for job, result in ended
+    ]  # fmt: skip
+    tx.session.execute(update(JobRow), rows)
+    _close_attempts(tx, [job.id for job, _ in ended], {"outcome": state, "message": None})
+
+
 def close_attempt(tx: Transaction, job: JobRecord, *, outcome: str, message: str | None) -> None:
     """Write how the newest attempt at a job ended."""
-    tx.session.execute(
-        update(AttemptRow)
-        .where(AttemptRow.job_id == job.id, AttemptRow.ended_at.is_(None))
-        .values(ended_at=tx.now, outcome=outcome, message=message)
-    )
+    _close_attempts(tx, [job.id], {"outcome": outcome, "message": message})
 
 
 def attempts_at(tx: Transaction, job_id: str) -> list[AttemptView]:
@@ -228,19 +217,6 @@ def waiting(tx: Transaction, kinds: Sequence[JobKind], *, most: int) -> list[Job
     return [_record(row) for row in tx.session.execute(query).scalars()]
 
 
-def releases_waiting(tx: Transaction, *, most: int) -> list[tuple[str, datetime]]:
-    """Return the releases with queued designs that are due, and since when the oldest waits."""
-    since = func.min(func.coalesce(JobRow.not_before, JobRow.created_at))
-    query = (
-        select(JobRow.release_id, type_coerce(since, UtcDateTime))
-        .where(JobRow.state == JobState.QUEUED, JobRow.kind == JobKind.DESIGN, _due(tx))
-        .group_by(JobRow.release_id)
-        .order_by(since)
-        .limit(most)
-    )
-    return [(release, when) for release, when in tx.session.execute(query) if release is not None]
-
-
 def mark_sent(tx: Transaction, job_ids: Sequence[str]) -> None:
     """Write that the messages of these jobs went out now."""
     tx.session.execute(update(JobRow).where(JobRow.id.in_(job_ids)).values(sent_at=tx.now))
@@ -262,6 +238,11 @@ def promise(tx: Transaction, site_id: str, key: str, *, fingerprint: str, job_id
     tx.session.flush()
 
 
+def _held(held: Sequence[JobRecord]) -> ColumnElement[bool]:
+    marks = [(job.id, job.fence) for job in held]
+    return and_(JobRow.state == JobState.RUNNING, tuple_(JobRow.id, JobRow.fence).in_(marks))
+
+
 def _due(tx: Transaction) -> ColumnElement[bool]:
     return or_(JobRow.not_before.is_(None), JobRow.not_before <= tx.now)
 
@@ -270,16 +251,26 @@ def _abandoned(tx: Transaction) -> ColumnElement[bool]:
     return and_(JobRow.state == JobState.RUNNING, JobRow.lease_expires_at < tx.now)
 
 
-def _open_attempt(tx: Transaction, job: JobRecord) -> None:
-    close_attempt(tx, job, outcome="lost_worker", message="The lease ran out.")
-    tx.session.add(
-        AttemptRow(
-            job_id=job.id,
-            number=job.attempts,
-            fence=job.fence,
-            worker=job.owner,
-            started_at=tx.now,
-        )
+def _open_attempts(tx: Transaction, taken: Sequence[JobRecord]) -> None:
+    again = [job.id for job in taken if job.attempts > 1]
+    if again:
+        lost = {"outcome": "lost_worker", "message": "The lease ran out."}
+        _close_attempts(tx, again, lost)
+    opened = [
+        {"job_id": job.id, "number": job.attempts, "fence": job.fence, "worker": job.owner,
+         "started_at": tx.now}
+        for job in taken
+    ]  # fmt: skip
+    if opened:
+        tx.session.execute(into(AttemptRow), opened)
+
+
+def _close_attempts(tx: Transaction, job_ids: Sequence[str], values: Mapping[str, Any]) -> None:
+    tx.session.execute(
+        update(AttemptRow)
+        .where(AttemptRow.job_id.in_(job_ids), AttemptRow.ended_at.is_(None))
+        .values(ended_at=tx.now, **values)
+        .execution_options(synchronize_session=False)
     )
 
 

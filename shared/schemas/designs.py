@@ -2,7 +2,7 @@
 
 import datetime as dt
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -23,6 +23,19 @@ COLOUR_KEYS: Final = ("colour", "second_colour")
 USUAL_VARIETY: Final = 0.8
 
 
+class Priority(StrEnum):
+    """How urgent a job is: what is more urgent is made first, whoever asked earlier."""
+
+    INTERACTIVE = "interactive"
+    NORMAL = "normal"
+    BULK = "bulk"
+
+    @property
+    def rank(self) -> int:
+        """Its place in the order, the most urgent 0."""
+        return list(Priority).index(self)
+
+
 class ImageFormat(StrEnum):
     """How a design's picture is encoded."""
 
@@ -33,6 +46,67 @@ class ImageFormat(StrEnum):
     def media_type(self) -> str:
         """The format's registered media type."""
         return f"image/{self.value}"
+
+
+class Term(Schema):
+    """The standard normal latent of a seed, and how much of it goes into a blend."""
+
+    seed: int = Field(ge=0, lt=2**31)
+    weight: float = Field(ge=-1, le=1)
+
+
+MOST_TERMS: Final = 32
+Latent = Annotated[tuple[Term, ...], Field(min_length=1, max_length=MOST_TERMS)]
+"""A latent as a sum of seeds' latents; the squares of its weights add up to 1, so that it is
+distributed as each of them is. Whoever knows the terms can make the latent again, anywhere."""
+
+
+class Fresh(Schema):
+    """Each design from the latent of its own seed."""
+
+    type: Literal["fresh"] = "fresh"
+
+
+class Variation(Schema):
+    """Designs around one that there is."""
+
+    type: Literal["variation"] = "variation"
+    of: str = Field(description="The design.")
+    latent: Latent
+    strength: float = Field(ge=0, le=1)
+
+
+class Mix(Schema):
+    """Designs between two that there are."""
+
+    type: Literal["mix"] = "mix"
+    of: tuple[str, str] = Field(description="The designs.")
+    first: Latent
+    second: Latent
+    share: float | None = Field(None, ge=0, le=1, description="Of the second; unset, spread.")
+
+
+class Walk(Schema):
+    """One animation from a design to another."""
+
+    type: Literal["walk"] = "walk"
+    of: tuple[str, str] = Field(description="The designs.")
+    first: Latent
+    second: Latent
+    end_condition: Condition = Field(description="Of the second; the spec's own is the first's.")
+    frames: int = Field(ge=2, le=64)
+    frame_milliseconds: int = Field(ge=20, le=2000)
+
+
+class ForShopper(Schema):
+    """The best for a shopper of many that are proposed."""
+
+    type: Literal["shopper"] = "shopper"
+    shopper_id: str
+    candidates: int = Field(ge=1, le=256)
+
+
+Way = Annotated[Fresh | Variation | Mix | Walk | ForShopper, Field(discriminator="type")]
 
 
 class DesignRequest(Schema):
@@ -65,6 +139,43 @@ class DesignRequest(Schema):
         le=1,
         description="1 spreads as the catalog does; less gives more ordinary, cleaner pictures.",
     )
+    shopper: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="Your reference of the shopper to design for. Many designs are proposed from "
+        "their taste, and the best `count` of them are kept.",
+    )
+    candidates: int | None = Field(
+        None, ge=1, le=256, description="Proposed for a shopper; unset, eight for each kept one."
+    )
+    priority: Priority = Priority.NORMAL
+    expires_in: float | None = Field(
+        None,
+        gt=0,
+        le=7 * 86_400,
+        description="Seconds. A job that nobody could start by then ends as failed/expired.",
+    )
+    fresh: bool = Field(
+        False,
+        description="Compute it even where the same request, with the same seed, was answered or "
+        "is on its way; otherwise that job is the answer.",
+    )
+
+
+class Origin(Schema):
+    """How a design's latent came about, where it is not simply its seed's."""
+
+    way: str = Field(description="variation, mix, walk or shopper.")
+    of: tuple[str, ...] = Field((), description="The designs that it was made from.")
+    latent: Latent
+
+
+class Reason(Schema):
+    """One signal that moved a design or garment up or down for a shopper."""
+
+    item: str = Field(description="The liked, disliked or chosen garment or design.")
+    share: float = Field(description="Its part of the score; below 0 it counted against.")
 
 
 class Design(Schema):
@@ -79,6 +190,13 @@ class Design(Schema):
     size: int
     format: ImageFormat
     sha256: str
+    frames: int = Field(1, description="More than 1: an animation.")
+    origin: Origin | None = None
+    score: float | None = Field(
+        None, description="How sure the shopper's taste is of it, 0 to 1; none without a shopper."
+    )
+    reasons: tuple[Reason, ...] | None = None
+    colours: tuple[str, ...] | None = Field(None, description="Measured, the main one first.")
     created_at: dt.datetime
     url: str
     image_url: str

@@ -8,7 +8,15 @@ from pydantic import Field, TypeAdapter
 
 from shared.schemas.base import Schema
 from shared.schemas.catalogs import GarmentFields
-from shared.schemas.designs import USUAL_VARIETY, Condition, ImageFormat
+from shared.schemas.designs import (
+    USUAL_VARIETY,
+    Condition,
+    ForShopper,
+    Fresh,
+    ImageFormat,
+    Walk,
+    Way,
+)
 from shared.schemas.trends import TrendOptions
 
 Preset = Literal["auto", "residual", "dcgan", "mlp", "vae"]
@@ -47,6 +55,7 @@ class Reason(StrEnum):
     LOST_WORKER = "lost_worker"
     DRAINED = "drained"
     RETRYING = "retrying"
+    EXPIRED = "expired"
     ATTEMPTS_EXHAUSTED = "attempts_exhausted"
     CANCELLED_BY_CALLER = "cancelled_by_caller"
     UNCHANGED = "unchanged"
@@ -120,6 +129,18 @@ class DesignSpec(Schema):
     size: int
     format: ImageFormat
     variety: float = Field(USUAL_VARIETY, ge=0, le=1)
+    way: Way = Fresh()
+
+    @property
+    def images(self) -> int:
+        """The images that the device must make for it."""
+        match self.way:
+            case ForShopper(candidates=candidates):
+                return max(candidates, self.count)
+            case Walk(frames=frames):
+                return frames
+            case _:
+                return self.count
 
 
 class TrendSpec(Schema):

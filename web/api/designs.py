@@ -9,6 +9,7 @@ from pydantic import Field
 from shared.colour import FAMILY_NAMES, code_of, nearest_family
 from shared.errors import InvalidInputError
 from shared.records import Transaction, designs, models
+from shared.records.designs import DesignPlace
 from shared.schemas.base import Schema
 from shared.schemas.designs import COLOUR_KEYS, Design, DesignRequest
 from shared.schemas.jobs import DesignSpec
@@ -81,12 +82,18 @@ def get_design_image(path: DesignPath) -> Response:
     """Read a design's picture."""
     with runtime().records.reading() as tx:
         place = designs.get(tx, auth.site_id(), path.design)
-    store = runtime().store
     return answers.unchanging(
-        lambda: answers.from_store(lambda: store.read(place.artifact), f"design {path.design}"),
+        lambda: answers.from_store(lambda: _bytes(place), f"design {path.design}"),
         sha256=place.design.sha256,
         media_type=place.design.format.media_type,
     )
+
+
+def _bytes(place: DesignPlace) -> bytes:
+    store = runtime().store
+    if place.length is None:
+        return store.read(place.artifact)
+    return store.read_range(place.artifact, place.start, place.length)
 
 
 def _resolve(asked: DesignRequest) -> DesignSpec:

@@ -1,21 +1,30 @@
 """One batch of designs: members in, one forward pass, pictures or an error for each member."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.colour import FAMILY_NAMES, code_of
-from shared.errors import InvalidInputError, ToileError
-from shared.schemas.designs import COLOUR_KEYS
+from shared.errors import InvalidInputError, OutOfMemoryError, ToileError
+from shared.schemas.designs import (
+    COLOUR_KEYS,
+    ImageFormat,
+    Mix,
+    Origin,
+    Reason,
+    Variation,
+    Walk,
+)
 from shared.schemas.jobs import DesignSpec
-from worker.designs.images import encode
+from worker.designs.images import animate, encode
+from worker.designs.orders import Order, orders_of, own
 
-_ENCODERS: Final = 4
-_SEEDS: Final = 2**31
+_MEMORY_ERRORS: Final = frozenset({"ResourceExhaustedError"})
+"""TensorFlow's own, told by name so that this module need not load TensorFlow."""
 
 
 class Generates(Protocol):
@@ -36,16 +45,23 @@ class Generates(Protocol):
         """The attributes and values that it can be asked for."""
         ...
 
+    @property
+    def nbytes(self) -> int:
+        """Memory that it holds, bytes."""
+        ...
+
     def generate(
         self,
         seeds: Sequence[int],
         conditions: Sequence[Mapping[str, str]],
         *,
         temper: Sequence[float],
+        blends: Sequence[Sequence[tuple[int, float]]],
     ) -> NDArray[np.uint8]:
-        """Return uint8 [n, size, size, channels], one picture a seed, condition and temper.
+        """Return uint8 [n, size, size, channels], one picture a seed, condition, temper and blend.
 
-        A condition's colours, where the release takes them, are ``#rrggbb``.
+        A condition's colours, where the release takes them, are ``#rrggbb``; a blend is the
+        (seed, weight) pairs whose latents add up to the picture's.
         """
         ...
 
@@ -57,12 +73,72 @@ class Generates(Protocol):
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One encoded design, and the seed and whole condition that make it again."""
+class Drawn:
+    """One image as the device made it, and all that makes it again.
 
-    seed: int
+    Attributes:
+        order: what was asked of the device.
+        condition: whole, with what was left open as it was drawn.
+        pixels: uint8 [height, width, 1 or 3].
+    """
+
+    order: Order
     condition: Mapping[str, str]
+    pixels: NDArray[np.uint8]
+    score: float | None = None
+    reasons: tuple[Reason, ...] | None = None
+    embedding: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class Member:
+    """What one member of a batch came to on the device: its images, or why there are none."""
+
+    spec: DesignSpec
+    drawn: tuple[Drawn, ...] = ()
+    error: Exception | None = None
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One encoded design, and what makes it again.
+
+    Attributes:
+        drawn: as the device made it; of an animation, its first frame.
+        data: the file.
+        image_format: of the file.
+        frames: more than 1 for an animation.
+    """
+
+    drawn: Drawn
     data: bytes
+    image_format: ImageFormat
+    frames: int = 1
+
+    @property
+    def seed(self) -> int:
+        """The design's seed."""
+        return self.drawn.order.seed
+
+    @property
+    def condition(self) -> Mapping[str, str]:
+        """What it was made under, whole."""
+        return self.drawn.condition
+
+    def as_columns(self, spec: DesignSpec) -> dict[str, Any]:
+        """Return what a record of it says, beyond whose it is and where its bytes are."""
+        drawn = self.drawn
+        reasons = drawn.reasons
+        return {
+            "seed": self.seed,
+            "condition": dict(self.condition),
+            "length": len(self.data),
+            "sha256": hashlib.sha256(self.data).hexdigest(),
+            "frames": self.frames,
+            "origin": _origin(spec, drawn),
+            "score": drawn.score,
+            "reasons": None if reasons is None else [one.model_dump() for one in reasons],
+        }
 
 
 @dataclass(frozen=True)
@@ -73,66 +149,186 @@ class Made:
     error: Exception | None = None
 
 
-def seeds_of(spec: DesignSpec) -> list[int]:
-    """Return the seed of each design of a job: its own, counted up from the job's."""
-    return [(spec.seed + position) % _SEEDS for position in range(spec.count)]
+def draw(
+    generator: Generates,
+    specs: Sequence[DesignSpec],
+    *,
+    orders: Callable[[DesignSpec], Sequence[Order]] | None = None,
+) -> list[Member]:
+    """Draw the images of all members in one forward pass; one bad member fails alone.
+
+    A pass for which there is too little memory is done again in halves; a member that is too
+    large by itself ends with that error.
+
+    Args:
+        generator: the release's generator.
+        specs: what each member asks for.
+        orders: turns a spec into the images to make, and raises where that member alone cannot be
+            served; unset, `orders_of`.
+
+    Returns:
+        One member a spec, in their order.
+    """
+    asked = orders or (lambda spec: orders_of(spec, slots=generator.slots))
+    members = [Member(spec) for spec in specs]
+    good: list[tuple[int, Sequence[Order]]] = []
+    for index, spec in enumerate(specs):
+        try:
+            refuse_unknown(generator, spec)
+            good.append((index, asked(spec)))
+        except ToileError as error:
+            members[index] = Member(spec, error=error)
+    pixels = _pass_in_halves(generator, [wanted for _, wanted in good])
+    for (index, wanted), result in zip(good, pixels, strict=True):
+        members[index] = _member(generator, specs[index], wanted, result)
+    return members
 
 
 def make(
     generator: Generates,
-    members: Sequence[DesignSpec],
+    specs: Sequence[DesignSpec],
     *,
     is_wanted: Callable[[int], bool] = lambda _index: True,
 ) -> list[Made]:
-    """Make the designs of all members in one forward pass; one bad member fails alone.
+    """Draw and encode all members, in this thread; `draw` and `encoded` are the two halves.
 
     Args:
         generator: the release's generator.
-        members: what each asks for.
+        specs: what each member asks for.
         is_wanted: asked after the forward pass, by the member's place: one that was cancelled
             meanwhile is not encoded.
-
-    Returns:
-        One outcome a member, in their order.
     """
-    outcomes: dict[int, Made] = {}
-    good: list[int] = []
-    for index, spec in enumerate(members):
-        error = _refusal(generator, spec)
-        if error is None:
-            good.append(index)
-        else:
-            outcomes[index] = Made(error=error)
-    pixels = _forward(generator, [members[index] for index in good])
-    wanted = [(index, part) for index, part in zip(good, pixels, strict=True) if is_wanted(index)]
-    with ThreadPoolExecutor(_ENCODERS) as pool:
-        encoded = pool.map(lambda pair: _encode_all(generator, members[pair[0]], pair[1]), wanted)
-        outcomes.update({index: made for (index, _), made in zip(wanted, encoded, strict=True)})
-    return [outcomes.get(index, Made()) for index in range(len(members))]
+    drawn = draw(generator, specs)
+    return [encoded(member) if is_wanted(index) else Made() for index, member in enumerate(drawn)]
 
 
-def _refusal(generator: Generates, spec: DesignSpec) -> ToileError | None:
-    """Return why the generator cannot make what a member asks for, or None where it can."""
+def encoded(member: Member) -> Made:
+    """Encode what was drawn for a member; what goes wrong is this member's alone."""
+    if member.error is not None:
+        return Made(error=member.error)
+    try:
+        if isinstance(member.spec.way, Walk):
+            return Made((_animation(member, member.spec.way),))
+        return Made(tuple(_picture(member.spec, one) for one in member.drawn))
+    except (OSError, ValueError) as error:
+        return Made(error=error)
+
+
+def _picture(spec: DesignSpec, drawn: Drawn) -> Picture:
+    data = encode(drawn.pixels, size=spec.size, image_format=spec.format)
+    return Picture(drawn, data, spec.format)
+
+
+def _animation(member: Member, walk: Walk) -> Picture:
+    spec, frames = member.spec, [one.pixels for one in member.drawn]
+    data = animate(frames, size=spec.size, milliseconds=walk.frame_milliseconds)
+    return Picture(member.drawn[0], data, ImageFormat.WEBP, frames=len(frames))
+
+
+def _origin(spec: DesignSpec, drawn: Drawn) -> dict[str, Any] | None:
+    """Return how the latent came about; None where it is the seed's own, as most are."""
+    latent = drawn.order.latent
+    of: tuple[str, ...] = ()
+    if isinstance(spec.way, Variation):
+        of = (spec.way.of,)
+    elif isinstance(spec.way, Mix | Walk):
+        of = spec.way.of
+    if not of and latent == own(drawn.order.seed):
+        return None
+    return Origin(way=spec.way.type, of=of, latent=latent).model_dump(mode="json")
+
+
+def _member(
+    generator: Generates,
+    spec: DesignSpec,
+    orders: Sequence[Order],
+    result: NDArray[np.uint8] | Exception,
+) -> Member:
+    if isinstance(result, Exception):
+        return Member(spec, error=result)
+    seeds = [order.seed for order in orders]
+    whole = generator.complete(seeds, [order.condition for order in orders])
+    # What was asked is told as it was asked: `navy` stays `navy`, and gives the same again.
+    told = {} if isinstance(spec.way, Walk) else spec.condition
+    return Member(
+        spec,
+        tuple(
+            Drawn(order, {**condition, **told}, pixels)
+            for order, condition, pixels in zip(orders, whole, result, strict=True)
+        ),
+    )
+
+
+def _pass_in_halves(
+    generator: Generates, batch: Sequence[Sequence[Order]]
+) -> list[NDArray[np.uint8] | Exception]:
+    try:
+        return list(_forward(generator, batch))
+    except Exception as error:
+        if not _is_out_of_memory(error):
+            raise
+        if len(batch) == 1:
+            return [_too_large(batch[0])]
+    half = len(batch) // 2
+    return [*_pass_in_halves(generator, batch[:half]), *_pass_in_halves(generator, batch[half:])]
+
+
+def _forward(generator: Generates, batch: Sequence[Sequence[Order]]) -> list[NDArray[np.uint8]]:
+    orders = [order for member in batch for order in member]
+    if not orders:
+        return []
+    pixels = generator.generate(
+        [order.seed for order in orders],
+        [order.condition for order in orders],
+        temper=[order.variety for order in orders],
+        blends=[[(term.seed, term.weight) for term in order.latent] for order in orders],
+    )
+    return np.split(pixels, np.cumsum([len(member) for member in batch])[:-1])
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or type(error).__name__ in _MEMORY_ERRORS
+
+
+def _too_large(orders: Sequence[Order]) -> OutOfMemoryError:
+    return OutOfMemoryError(
+        f"The worker has too little memory for the {len(orders)} images of this job, even alone. "
+        "Ask for fewer at a time, or give the worker more memory."
+    )
+
+
+def refuse_unknown(generator: Generates, spec: DesignSpec) -> None:
+    """Look that the generator can make what a member asks for.
+
+    Raises:
+        InvalidInputError: it is too large, or an attribute, value or colour is not known.
+    """
     if spec.size > generator.size:
-        return InvalidInputError(
+        raise InvalidInputError(
             f"The release makes pictures of {generator.size} px and {spec.size} px were asked "
             "for. Ask for that or less, or train a model at a larger size.",
             size=spec.size,
         )
-    for name, value in spec.condition.items():
-        if name in _colour_keys(generator):
-            if code_of(value) is None:
-                return _no_colour(name, value)
-            continue
-        known = generator.vocabulary.get(name, ())
-        if value not in known:
-            return InvalidInputError(
-                f"The release does not know {name} = {value!r}. It knows: "
-                f"{', '.join(known) or 'no such attribute'}.",
-                attribute=name,
-                value=value,
-            )
-    return None
+    asked = [*spec.condition.items()]
+    if isinstance(spec.way, Walk):
+        asked += spec.way.end_condition.items()
+    for name, value in asked:
+        _refuse_value(generator, name, value)
+
+
+def _refuse_value(generator: Generates, name: str, value: str) -> None:
+    if name in COLOUR_KEYS[: generator.slots]:
+        if code_of(value) is None:
+            raise _no_colour(name, value)
+        return
+    known = generator.vocabulary.get(name, ())
+    if value not in known:
+        raise InvalidInputError(
+            f"The release does not know {name} = {value!r}. It knows: "
+            f"{', '.join(known) or 'no such attribute'}.",
+            attribute=name,
+            value=value,
+        )
 
 
 def _no_colour(name: str, value: str) -> ToileError:
@@ -141,47 +337,3 @@ def _no_colour(name: str, value: str) -> ToileError:
         attribute=name,
         value=value,
     )
-
-
-def _colour_keys(generator: Generates) -> tuple[str, ...]:
-    """Return the condition keys that are colours to this generator, not labels."""
-    return COLOUR_KEYS[: generator.slots]
-
-
-def _conditions(generator: Generates, spec: DesignSpec) -> list[dict[str, str]]:
-    """Return what the generator is asked for each design: colours as codes, families too."""
-    colours = _colour_keys(generator)
-    condition = {
-        name: (code_of(value) or value) if name in colours else value
-        for name, value in spec.condition.items()
-    }
-    return [condition] * spec.count
-
-
-def _forward(generator: Generates, members: Sequence[DesignSpec]) -> list[NDArray[np.uint8]]:
-    seeds = [seed for spec in members for seed in seeds_of(spec)]
-    conditions = [one for spec in members for one in _conditions(generator, spec)]
-    if not seeds:
-        return []
-    temper = [spec.variety for spec in members for _ in range(spec.count)]
-    pixels = generator.generate(seeds, conditions, temper=temper)
-    edges = np.cumsum([spec.count for spec in members])[:-1]
-    return np.split(pixels, edges)
-
-
-def _encode_all(generator: Generates, spec: DesignSpec, pixels: NDArray[np.uint8]) -> Made:
-    seeds = seeds_of(spec)
-    conditions = generator.complete(seeds, _conditions(generator, spec))
-    try:
-        # What was asked is told as it was asked: `navy` stays `navy`, and gives the same again.
-        pictures = tuple(
-            Picture(
-                seed,
-                {**condition, **spec.condition},
-                encode(one, size=spec.size, image_format=spec.format),
-            )
-            for seed, condition, one in zip(seeds, conditions, pixels, strict=True)
-        )
-    except (OSError, ValueError) as error:
-        return Made(error=error)
-    return Made(pictures)

@@ -1,5 +1,6 @@
 """Pictures of designs: from the generator's array to encoded bytes."""
 
+from collections.abc import Sequence
 from io import BytesIO
 
 import numpy as np
@@ -21,13 +22,36 @@ def encode(pixels: NDArray[np.uint8], *, size: int, image_format: ImageFormat) -
     Returns:
         The file's bytes; the same input gives the same bytes.
     """
-    flat = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
-    image = Image.fromarray(np.ascontiguousarray(flat))
-    if image.width != size:
-        image = image.resize((size, size), Image.Resampling.LANCZOS)
+    image = _image(pixels, size=size)
     buffer = BytesIO()
     if image_format is ImageFormat.WEBP:
         image.convert("RGB").save(buffer, "WEBP", lossless=True, quality=60, method=4)
     else:
         image.save(buffer, "PNG", optimize=False, compress_level=6)
     return buffer.getvalue()
+
+
+def animate(frames: Sequence[NDArray[np.uint8]], *, size: int, milliseconds: int) -> bytes:
+    """Encode an animation: lossless WebP that goes there and back without end.
+
+    Args:
+        frames: each uint8 [height, width, 1 or 3].
+        size: side of the encoded pictures, pixels.
+        milliseconds: how long a frame stays.
+    """
+    images = [_image(pixels, size=size).convert("RGB") for pixels in frames]
+    there_and_back = [*images, *images[-2:0:-1]]
+    buffer = BytesIO()
+    there_and_back[0].save(
+        buffer, "WEBP", save_all=True, append_images=there_and_back[1:], lossless=True,
+        quality=60, method=4, duration=milliseconds, loop=0,
+    )  # fmt: skip
+    return buffer.getvalue()
+
+
+def _image(pixels: NDArray[np.uint8], *, size: int) -> Image.Image:
+    flat = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
+    image = Image.fromarray(np.ascontiguousarray(flat))
+    if image.width != size:
+        image = image.resize((size, size), Image.Resampling.LANCZOS)
+    return image

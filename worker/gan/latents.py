@@ -1,6 +1,6 @@
 """Latents as a pure function of their seeds: the same seed gives the same design everywhere."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,21 @@ def draw(seeds: Iterable[int], width: int) -> NDArray[np.float32]:
     """
     rows = [_row(seed, width) for seed in seeds]
     return np.stack(rows) if rows else np.zeros((0, width), np.float32)
+
+
+def blend(latents: Sequence[Sequence[tuple[int, float]]], width: int) -> NDArray[np.float32]:
+    """Return sums of seeds' latents, [n, width].
+
+    Args:
+        latents: for each row, (seed, weight) pairs; where the squares of the weights add up to 1
+            the sum is standard normal, as each seed's own latent is.
+        width: numbers in a latent.
+    """
+    rows = [
+        np.sum([np.float32(weight) * _row(seed, width) for seed, weight in terms], axis=0)
+        for terms in latents
+    ]
+    return np.stack(rows).astype(np.float32) if rows else np.zeros((0, width), np.float32)
 
 
 def _row(seed: int, width: int) -> NDArray[np.float32]:

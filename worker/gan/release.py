@@ -101,12 +101,25 @@ class Generator:
         """The attributes and values that it may be asked for."""
         return self.anatomy.vocabulary
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of its weights, bytes."""
+        return sum(weight.nbytes for weight in self.network.get_weights())
+
+    def warm(self) -> None:
+        """Make one pass of nothing, so that no request waits for the tracing."""
+        shape, attributes = (1, self.latent), len(self.vocabulary)
+        labels = np.full((1, attributes), -1, np.int32)
+        colours = np.full((1, self.slots, 3), np.nan, np.float32)
+        self.paint(np.zeros(shape, np.float32), labels, colours)
+
     def generate(
         self,
         seeds: Sequence[int],
         conditions: Sequence[Mapping[str, str]],
         *,
         temper: float | Sequence[float] = 1.0,
+        blends: Sequence[Sequence[tuple[int, float]]] | None = None,
     ) -> NDArray[np.uint8]:
         """Make one image a seed; the same seed and condition give the same bytes in any batch.
 
@@ -119,6 +132,8 @@ class Generator:
                 and cleaner images, with less variety. After two minutes on Fashion-MNIST 0.7 raised
                 the share classified as asked from 86% to 93%, for a fifth less spread within a
                 class.
+            blends: for each image the (seed, weight) pairs whose latents make up its own, as
+                `latents.blend` adds them; None paints each seed's own latent.
 
         Returns:
             uint8 [n, height, width, channels]
@@ -132,7 +147,10 @@ class Generator:
                 f"Each seed needs its condition; got {len(seeds)} and {len(conditions)}."
             )
         labels, colours = self._filled(conditions, seeds)
-        points = latents.draw(seeds, self.latent)
+        if blends is None:
+            points = latents.draw(seeds, self.latent)
+        else:
+            points = latents.blend(blends, self.latent)
         points *= np.broadcast_to(np.asarray(temper, np.float32), len(seeds))[:, np.newaxis]
         return self.paint(points, labels, colours)
 

@@ -1,204 +1,118 @@
-"""Design jobs: all that waits for one release, in one batch."""
+"""Design jobs: all that waits for one release, in one batch, and then the next."""
 
 import logging
-from collections import OrderedDict
+import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from pydantic import ValidationError
 
-from shared import ids
-from shared.artifacts import Artifact, ArtifactStore, keys
-from shared.errors import InvalidInputError, QueueUnavailableError, ReleaseCorruptError
+from shared.errors import InvalidInputError, QueueUnavailableError
 from shared.jobs import lifecycle
-from shared.jobs.lifecycle import LeaseLostError
 from shared.logging import job_context
-from shared.records import Transaction, designs, jobs, models
-from shared.schemas.base import Schema
+from shared.records import Transaction, waiting
 from shared.schemas.jobs import DesignSpec, JobRecord
-from worker.attempt import CancelledError, Heartbeat, Outcome, end_badly, succeed
-from worker.designs.batch import Generates, Made, make
-from worker.runtime import Runtime
+from worker.attempt import Heartbeat, end_badly
+from worker.designs.batch import draw
+from worker.designs.choosing import by_turn
+from worker.jobs.generators import Generators, load_release
+from worker.jobs.publishing import Batch, Publisher
+from worker.runtime import DRAINING, Runtime
 
 LOG: Final = logging.getLogger(__name__)
 
-
-class DesignResult(Schema):
-    """What a design job's ``result`` holds."""
-
-    release_id: str
-    designs: tuple[dict[str, Any], ...]
-
-
-class Generators:
-    """The releases that this process has in memory, least recently used first out."""
-
-    def __init__(self) -> None:
-        self._loaded: OrderedDict[str, Generates] = OrderedDict()
-
-    def get(self, runtime: Runtime, release_id: str) -> Generates:
-        """Return a release's generator, loading it on first use.
-
-        Raises:
-            NotFoundError: there is no such release.
-            ReleaseCorruptError: its files are missing or damaged.
-        """
-        if release_id not in self._loaded:
-            self._loaded[release_id] = _load(runtime, release_id)
-            while len(self._loaded) > runtime.settings.models_in_memory:
-                self._loaded.popitem(last=False)
-        self._loaded.move_to_end(release_id)
-        return self._loaded[release_id]
-
+_EXPIRED_AT_ONCE: Final = 100
 
 # One a process: a forked child starts with none and fills its own.
-_generators: Final = Generators()
+_generators: Final = Generators(load_release)
 
 
-def drain_release(runtime: Runtime, release_id: str) -> None:
-    """Make the designs that have accumulated for a release, up to one batch.
+def drain(runtime: Runtime, hinted: str, generators: Generators = _generators) -> None:
+    """Make the designs that wait, batch by batch, until none waits or the time is over.
 
     1. Take the hint away, so that a job that comes from now on sends a new one.
-    2. Claim what waits, oldest first, up to the batch limit.
+    2. Turn to a release, and claim what waits for it up to the batch limit.
     3. If more waits, send a hint at once: another worker starts while this one computes.
-    4. Make all, publish all; each member has its own outcome.
+    4. Make all in one pass; a thread publishes it while the next batch is claimed and made.
+
+    Args:
+        runtime: this process' ways out.
+        hinted: the release that the message spoke of; another may come first.
+        generators: the releases in memory.
     """
-    _clear_hint(runtime, release_id)
+    _clear_hint(runtime, hinted)
+    until = time.monotonic() + runtime.settings.drain_seconds
+    with Heartbeat(runtime) as heartbeat, Publisher(runtime, heartbeat) as publisher:
+        while not DRAINING.is_set() and time.monotonic() < until:
+            claimed = _claim(runtime, generators)
+            if not claimed:
+                return
+            heartbeat.hold(claimed)
+            batch = _make(runtime, claimed, generators)
+            if batch is None:
+                heartbeat.let_go(claimed)
+            else:
+                publisher.publish(batch)
+    _hint_at_rest(runtime)
+
+
+def _claim(runtime: Runtime, generators: Generators) -> list[JobRecord]:
     with runtime.records.transaction() as tx:
-        claimed = lifecycle.claim_designs(
-            tx,
-            release_id,
-            worker=runtime.worker,
-            lease=runtime.lease,
-            max_attempts=runtime.settings.max_attempts,
-            most_images=runtime.settings.batch_limit,
-        )
-        more = bool(claimed) and jobs.waiting_design(tx, release_id)
-    if more:
-        _hint_again(runtime, release_id)
+        lifecycle.expire(tx, most=_EXPIRED_AT_ONCE)
+        groups = waiting.groups(tx)
+        claimed: list[JobRecord] = []
+        for release_id in by_turn(groups, generators.loaded):
+            claimed = _claim_of(tx, runtime, release_id)
+            if claimed:
+                break
+        images = sum(job.units for job in claimed)
+        # Only a full batch can have left something behind of the same release.
+        left = [
+            release_id
+            for release_id in waiting.release_ids(groups)
+            if not claimed
+            or release_id != claimed[0].release_id
+            or images >= runtime.settings.batch_limit
+        ]
     if claimed:
-        with job_context(claimed[0].id), Heartbeat(runtime, claimed) as heartbeat:
-            _make_all(runtime, release_id, claimed, heartbeat)
+        _hint(runtime, left)
+    return claimed
 
 
-def _make_all(
-    runtime: Runtime, release_id: str, claimed: Sequence[JobRecord], heartbeat: Heartbeat
-) -> None:
-    members: list[tuple[JobRecord, DesignSpec]] = []
+def _claim_of(tx: Transaction, runtime: Runtime, release_id: str) -> list[JobRecord]:
+    return lifecycle.claim_designs(
+        tx,
+        release_id,
+        worker=runtime.worker,
+        lease=runtime.lease,
+        max_attempts=runtime.settings.max_attempts,
+        most_images=runtime.settings.batch_limit,
+    )
+
+
+def _make(runtime: Runtime, claimed: Sequence[JobRecord], generators: Generators) -> Batch | None:
+    """Make what was claimed; None where nothing of it is left to publish."""
+    jobs: list[JobRecord] = []
+    specs: list[DesignSpec] = []
     for job in claimed:
         try:
-            members.append((job, DesignSpec.model_validate(job.spec)))
+            specs.append(DesignSpec.model_validate(job.spec))
+            jobs.append(job)
         except ValidationError as error:
             end_badly(runtime, job, InvalidInputError(f"The job's spec cannot be read: {error}"))
-    try:
-        generator = _generators.get(runtime, release_id)
-        made = make(
-            generator,
-            [spec for _, spec in members],
-            is_wanted=lambda index: not heartbeat.is_cancelled(members[index][0].id),
-        )
-    except Exception as error:  # noqa: BLE001 - whatever it is, each member must end as a state
-        for job, _ in members:
-            end_badly(runtime, job, error)
-        return
-    images = sum(len(one.pictures) for one in made)
-    LOG.info("Made %d images for %d jobs of release %s", images, len(members), release_id)
-    _publish_all(runtime, members, made, heartbeat)
-
-
-def _publish_all(
-    runtime: Runtime,
-    members: Sequence[tuple[JobRecord, DesignSpec]],
-    made: Sequence[Made],
-    heartbeat: Heartbeat,
-) -> None:
-    failed: list[tuple[JobRecord, Exception]] = []
-    stored: list[tuple[JobRecord, DesignSpec, list[dict[str, Any]]]] = []
-    for (job, spec), one in zip(members, made, strict=True):
-        if heartbeat.is_cancelled(job.id):
-            failed.append((job, CancelledError()))
-        elif one.error is not None:
-            failed.append((job, one.error))
-        else:
-            try:
-                stored.append((job, spec, _store(runtime.store, job, spec, one)))
-            except Exception as error:  # noqa: BLE001 - it is this member's end, not the batch's
-                failed.append((job, error))
-    with runtime.records.transaction() as tx:
-        for job, spec, rows in stored:
-            _publish(tx, job, spec, rows)
-    for job, cause in failed:
-        end_badly(runtime, job, cause)
-
-
-def _publish(
-    tx: Transaction, job: JobRecord, spec: DesignSpec, rows: Sequence[dict[str, Any]]
-) -> None:
-    shown = tuple(
-        {
-            "id": row["id"],
-            "seed": row["seed"],
-            "condition": row["condition"],
-            "url": f"/v1/designs/{row['id']}",
-            "image_url": f"/v1/designs/{row['id']}/image",
-        }
-        for row in rows
-    )
-    result = DesignResult(release_id=spec.release_id, designs=shown)
-    try:
-        # The end comes first: where the lease is lost, no row of this member is written, and the
-        # other members of the transaction are none the worse.
-        succeed(tx, job, Outcome(result.model_dump(mode="json")))
-    except LeaseLostError as lost:
-        LOG.warning("Nothing written: %s", lost)
-        return
-    designs.publish(tx, rows)
-
-
-def _store(
-    store: ArtifactStore, job: JobRecord, spec: DesignSpec, made: Made
-) -> list[dict[str, Any]]:
-    rows = []
-    for position, picture in enumerate(made.pictures):
-        design_id = ids.new_id(ids.DESIGN)
-        key = keys.design(job.id, job.fence, design_id, spec.format.value)
-        artifact: Artifact = store.put(key, picture.data)
-        rows.append(
-            {
-                "id": design_id,
-                "site_id": job.site_id,
-                "job_id": job.id,
-                "release_id": spec.release_id,
-                "position": position,
-                "seed": picture.seed,
-                "condition": dict(picture.condition),
-                "size": spec.size,
-                "format": spec.format.value,
-                "artifact": artifact.key,
-                "sha256": artifact.sha256,
-            }
-        )
-    return rows
-
-
-def _load(runtime: Runtime, release_id: str) -> Generates:
-    from worker.gan.device import prepare
-    from worker.gan.release import load_generator
-
-    prepare()
-    with runtime.records.reading() as tx:
-        place = models.release(tx, release_id)
-    names = ("generator.npz", "generator.json")
-    try:
-        files = {name: runtime.store.read(f"{place.artifact}{name}") for name in names}
-    except FileNotFoundError as error:
-        raise ReleaseCorruptError(
-            f"Release {release_id} has lost its file {error}. Restore the artifact store from a "
-            "backup, or train the model again.",
-            release=release_id,
-        ) from error
-    LOG.info("Loaded release %s", release_id)
-    return load_generator(files)
+    if not jobs:
+        return None
+    release_id = specs[0].release_id
+    with job_context(jobs[0].id):
+        try:
+            generator = generators.get(runtime, release_id)
+            started = time.perf_counter()
+            members = draw(generator, specs)
+        except Exception as error:  # noqa: BLE001 - whatever it is, each member must end as a state
+            for job in jobs:
+                end_badly(runtime, job, error)
+            return None
+    return Batch(release_id, jobs, members, time.perf_counter() - started)
 
 
 def _clear_hint(runtime: Runtime, release_id: str) -> None:
@@ -208,8 +122,16 @@ def _clear_hint(runtime: Runtime, release_id: str) -> None:
         LOG.warning("The hint stays until it expires: %s", error)
 
 
-def _hint_again(runtime: Runtime, release_id: str) -> None:
+def _hint(runtime: Runtime, release_ids: Sequence[str]) -> None:
     try:
-        runtime.sender.hint_release(release_id)
+        for release_id in release_ids:
+            runtime.sender.hint_release(release_id)
     except QueueUnavailableError as error:
         LOG.warning("Upkeep will send for the rest: %s", error)
+
+
+def _hint_at_rest(runtime: Runtime) -> None:
+    """Say that work is left by a worker that stops for now."""
+    with runtime.records.reading() as tx:
+        left = waiting.release_ids(waiting.groups(tx))
+    _hint(runtime, left)

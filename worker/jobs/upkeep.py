@@ -10,7 +10,7 @@ from shared.errors import QueueUnavailableError
 from shared.jobs import lifecycle
 from shared.jobs.submit import send
 from shared.queue.names import QUEUE_OF, TASK_OF, Queue
-from shared.records import Transaction, jobs
+from shared.records import Transaction, jobs, waiting
 from shared.schemas.jobs import JobError, JobRecord, JobState, Reason
 from worker.runtime import Runtime
 
@@ -31,9 +31,14 @@ _KINDS: Final = {
 def keep_up(runtime: Runtime) -> None:
     """Do all of upkeep once: abandoned jobs first, then messages."""
     put_back = recover_abandoned(runtime)
+    with runtime.records.transaction() as tx:
+        expired = lifecycle.expire(tx, most=_MOST)
     sent = send_waiting(runtime)
-    if put_back or sent:
-        LOG.info("Put back or ended %d abandoned jobs; sent %d messages again", put_back, sent)
+    if put_back or expired or sent:
+        LOG.info(
+            "Put back or ended %d abandoned jobs and %d expired ones; sent %d messages again",
+            put_back, expired, sent,
+        )  # fmt: skip
 
 
 def recover_abandoned(runtime: Runtime) -> int:
@@ -61,12 +66,12 @@ def send_waiting(runtime: Runtime) -> int:
 
 def _send_jobs(runtime: Runtime, queue: Queue) -> int:
     with runtime.records.reading() as tx:
-        waiting = jobs.waiting(tx, _KINDS[queue], most=_MOST)
+        queued = jobs.waiting(tx, _KINDS[queue], most=_MOST)
         settled, long = tx.now - _SETTLED, tx.now - _LONG
-    is_short = runtime.redis.llen(queue) < sum(job.sent_at is not None for job in waiting)
+    is_short = runtime.redis.llen(queue) < sum(job.sent_at is not None for job in queued)
     missing = [
         job.model_copy(update={"sent_at": None})
-        for job in waiting
+        for job in queued
         if job.sent_at is None or job.sent_at < (settled if is_short else long)
     ]
     send(runtime.records, runtime.sender, missing)
@@ -76,10 +81,12 @@ def _send_jobs(runtime: Runtime, queue: Queue) -> int:
 def _send_hints(runtime: Runtime) -> int:
     """Hint at releases with waiting designs, if the queue has fewer messages than releases."""
     with runtime.records.reading() as tx:
-        waiting = jobs.releases_waiting(tx, most=_MOST)
+        groups = waiting.groups(tx)
         settled, long = tx.now - _SETTLED, tx.now - _LONG
-    is_short = runtime.redis.llen(Queue.GENERATE) < len(waiting)
-    missing = [one for one, since in waiting if since < (settled if is_short else long)]
+    releases = waiting.release_ids(groups)
+    is_short = runtime.redis.llen(Queue.GENERATE) < len(releases)
+    limit = settled if is_short else long
+    missing = waiting.release_ids([group for group in groups if group.since < limit])
     for release_id in missing:
         runtime.sender.hint_release(release_id, again=True)
     return len(missing)

@@ -33,7 +33,7 @@ from shared.schemas.trends import TrendOptions
 from tests.fixtures.rows import a_site
 from worker import attempt
 from worker.jobs.datasets import load_dataset
-from worker.jobs.designs import drain_release
+from worker.jobs.designs import drain
 from worker.jobs.ingest import ingest_garments
 from worker.jobs.reports import make_report, schedule_reports
 from worker.jobs.training import train
@@ -87,7 +87,7 @@ def do(runtime: Runtime, site: str, spec: Spec) -> JobRecord:
         case JobKind.TREND_REPORT:
             attempt.run(runtime, job.id, make_report)
         case JobKind.DESIGN:
-            drain_release(runtime, spec.release_id)
+            drain(runtime, spec.release_id)
     with runtime.records.reading() as tx:
         return jobs.get(tx, job.id)
 

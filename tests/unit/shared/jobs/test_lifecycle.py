@@ -9,6 +9,7 @@ from shared.errors import ConflictError, NotFoundError
 from shared.jobs import lifecycle
 from shared.jobs.lifecycle import MOVES, LeaseLostError
 from shared.records import Records, jobs, migrate
+from shared.records import waiting as waiting_designs
 from shared.schemas.jobs import JobRecord, JobState, Reason
 from tests.fixtures.rows import a_design_job, a_release, a_site, an_ingest_job
 
@@ -100,7 +101,7 @@ def test_a_heartbeat_keeps_the_lease(records: Records, job: JobRecord, clock: Cl
     held = claimed(records, job)
     clock.pass_by(50)
     with records.transaction() as tx:
-        assert lifecycle.still_held(tx, held, lease=LEASE) is not None
+        assert held.id in lifecycle.still_held(tx, [held], lease=LEASE)
     clock.pass_by(50)
     assert claim(records, job, "two") is None
 
@@ -112,8 +113,8 @@ def test_a_stale_fence_is_told_that_it_holds_nothing(
     clock.pass_by(61)
     claimed(records, job, "two")
     with records.transaction() as tx:
-        assert lifecycle.still_held(tx, stale, lease=LEASE) is None
-        assert lifecycle.still_held(tx, stale, lease=None) is None
+        assert lifecycle.still_held(tx, [stale], lease=LEASE) == {}
+        assert lifecycle.still_held(tx, [stale], lease=None) == {}
 
 
 def test_a_job_ends_once(records: Records, job: JobRecord) -> None:
@@ -167,7 +168,7 @@ def test_cancelling_a_running_job_only_asks(records: Records, job: JobRecord, si
         asked = lifecycle.request_cancel(tx, job.id, site_id=site)
     assert asked.state is JobState.RUNNING
     with records.transaction() as tx:
-        seen = lifecycle.still_held(tx, held, lease=None)
+        seen = lifecycle.still_held(tx, [held], lease=None).get(held.id)
     assert seen is not None
     assert seen.cancel_requested_at is not None
 
@@ -207,7 +208,7 @@ def test_designs_are_claimed_oldest_first_up_to_the_image_limit(
         taken = lifecycle.claim_designs(
             tx, release.id, worker="one", lease=LEASE, max_attempts=3, most_images=9
         )
-        assert jobs.waiting_design(tx, release.id)
+        assert waiting_designs.groups(tx, release.id)
     assert [one.id for one in taken] == [one.id for one in waiting[:2]]
 
 

@@ -8,8 +8,9 @@ from PIL import Image
 
 from shared.schemas.designs import ImageFormat
 from shared.schemas.jobs import DesignSpec
-from worker.designs.batch import Generates, make, seeds_of
+from worker.designs.batch import Generates, make
 from worker.designs.images import encode
+from worker.designs.orders import seeds_of
 
 
 class Painter(Generates):
@@ -17,6 +18,7 @@ class Painter(Generates):
 
     size = 32
     slots = 0
+    nbytes = 0
     vocabulary: Mapping[str, tuple[str, ...]] = {"category": ("dress", "skirt")}
 
     def __init__(self) -> None:
@@ -30,8 +32,9 @@ class Painter(Generates):
         conditions: Sequence[Mapping[str, str]],
         *,
         temper: Sequence[float],
+        blends: Sequence[Sequence[tuple[int, float]]],
     ) -> NDArray[np.uint8]:
-        assert len(seeds) == len(conditions) == len(temper)
+        assert len(seeds) == len(conditions) == len(temper) == len(blends)
         self.tempers.extend(temper)
         self.asked.extend(conditions)
         self.batches.append(len(seeds))

@@ -1,0 +1,196 @@
+"""Publishing a batch of designs while the device makes the next one."""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Self
+
+from shared import ids
+from shared.artifacts import Artifact, keys
+from shared.jobs import lifecycle
+from shared.queue.pace import Pace
+from shared.records import designs
+from shared.schemas.base import Schema
+from shared.schemas.jobs import DesignSpec, JobRecord
+from worker.attempt import CancelledError, Heartbeat, end_badly
+from worker.designs.batch import Made, Member, Picture, encoded
+from worker.runtime import Runtime
+
+LOG: Final = logging.getLogger(__name__)
+
+_ENCODERS: Final = 4
+
+
+class DesignResult(Schema):
+    """What a design job's ``result`` holds."""
+
+    release_id: str
+    designs: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What the device made for some jobs.
+
+    Attributes:
+        release_id: the release that made it.
+        jobs: as they were claimed.
+        members: one a job, in the same order.
+        seconds: what the device took.
+    """
+
+    release_id: str
+    jobs: Sequence[JobRecord]
+    members: Sequence[Member]
+    seconds: float
+
+
+class Publisher:
+    """A thread that encodes, stores and publishes batches in their order, one behind the device.
+
+    Whatever happens to a member ends as a state of its job; nothing that a batch raises stops the
+    next one.
+    """
+
+    def __init__(self, runtime: Runtime, heartbeat: Heartbeat) -> None:
+        self._runtime = runtime
+        self._heartbeat = heartbeat
+        # One waits while one is published: a device that is faster than the disk must wait too.
+        self._queue: queue.Queue[Batch | None] = queue.Queue(maxsize=1)
+        self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+        self._encoders = ThreadPoolExecutor(_ENCODERS, thread_name_prefix="encoder")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._queue.put(None)
+        self._thread.join()
+        self._encoders.shutdown()
+
+    def publish(self, batch: Batch) -> None:
+        """Hand a batch over; waits while another one waits."""
+        self._queue.put(batch)
+
+    def _run(self) -> None:
+        while (batch := self._queue.get()) is not None:
+            try:
+                self._publish(batch)
+            except Exception as error:  # noqa: BLE001 - whatever it is, each member must end
+                for job in batch.jobs:
+                    end_badly(self._runtime, job, error)
+            finally:
+                self._heartbeat.let_go(batch.jobs)
+
+    def _publish(self, batch: Batch) -> None:
+        made = list(self._encoders.map(self._encode, batch.jobs, batch.members))
+        failed = [(job, one.error) for job, one in zip(batch.jobs, made, strict=True) if one.error]
+        good = [
+            (job, member.spec, one)
+            for job, member, one in zip(batch.jobs, batch.members, made, strict=True)
+            if one.error is None
+        ]
+        if good:
+            self._write(good)
+        for job, cause in failed:
+            end_badly(self._runtime, job, cause)
+        images = sum(len(one.pictures) for one in made)
+        LOG.info("Made %d images for %d jobs of %s", images, len(batch.jobs), batch.release_id)
+        drawn = sum(len(member.drawn) for member in batch.members)
+        if drawn:
+            pace = Pace(seconds=batch.seconds, images=drawn, at=time.time())
+            self._runtime.paces.note(batch.release_id, pace)
+
+    def _encode(self, job: JobRecord, member: Member) -> Made:
+        if self._heartbeat.is_cancelled(job.id):
+            return Made(error=CancelledError())
+        return encoded(member)
+
+    def _write(self, good: Sequence[tuple[JobRecord, DesignSpec, Made]]) -> None:
+        """Store the pictures, then publish all that is still held in one transaction."""
+        rows = [row for packed in _packs(good) for row in self._store(packed)]
+        by_job: dict[str, list[dict[str, Any]]] = {job.id: [] for job, _, _ in good}
+        for row in rows:
+            by_job[row["job_id"]].append(row)
+        results = [(job, _result(spec, by_job[job.id])) for job, spec, _ in good]
+        with self._runtime.records.transaction() as tx:
+            ended = lifecycle.finish_all(tx, results)
+            designs.publish(tx, [row for row in rows if row["job_id"] in ended])
+        for job, _ in results:
+            if job.id not in ended:
+                LOG.warning(
+                    "Nothing written for %s: another worker holds it, or it is over", job.id
+                )
+
+    def _store(self, packed: Sequence[tuple[JobRecord, DesignSpec, Made]]) -> list[dict[str, Any]]:
+        pictures = [picture for _, _, made in packed for picture in made.pictures]
+        key = keys.designs(ids.new_id(ids.PACK))
+        artifact = self._runtime.store.put(key, b"".join(one.data for one in pictures))
+        rows, start = [], 0
+        for job, spec, made in packed:
+            for position, picture in enumerate(made.pictures):
+                rows.append(_row(job, spec, picture, artifact, position=position, start=start))
+                start += len(picture.data)
+        return rows
+
+
+def _packs(
+    good: Sequence[tuple[JobRecord, DesignSpec, Made]],
+) -> list[list[tuple[JobRecord, DesignSpec, Made]]]:
+    """Put a batch's pictures together, so that one flush of the disk keeps them all.
+
+    A shopper's lie by themselves, so that they can be erased.
+    """
+    together = [one for one in good if one[0].shopper_id is None]
+    own = [[one] for one in good if one[0].shopper_id is not None]
+    return [*([together] if together else []), *own]
+
+
+def _row(
+    job: JobRecord,
+    spec: DesignSpec,
+    picture: Picture,
+    artifact: Artifact,
+    *,
+    position: int,
+    start: int,
+) -> dict[str, Any]:
+    return {
+        "id": ids.new_id(ids.DESIGN),
+        "site_id": job.site_id,
+        "job_id": job.id,
+        "shopper_id": job.shopper_id,
+        "release_id": spec.release_id,
+        "position": position,
+        "size": spec.size,
+        "format": picture.image_format.value,
+        "artifact": artifact.key,
+        "start": start,
+        **picture.as_columns(spec),
+    }
+
+
+def _result(spec: DesignSpec, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    shown = tuple(
+        {
+            "id": row["id"],
+            "seed": row["seed"],
+            "condition": row["condition"],
+            "url": f"/v1/designs/{row['id']}",
+            "image_url": f"/v1/designs/{row['id']}/image",
+            **({} if row["score"] is None else {"score": row["score"]}),
+        }
+        for row in rows
+    )
+    return DesignResult(release_id=spec.release_id, designs=shown).model_dump(mode="json")
