@@ -228,6 +228,9 @@ class BareStep:
                 moved = variable.numpy() + 0.05 * draw.standard_normal(variable.shape)
                 variable.assign(moved)
                 weights[f"{part}/{place:03d}"] = np.asarray(variable.numpy())
+            # A measured network has taken steps, so its norms have statistics by now.
+            for place, variable in enumerate(network.non_trainable_variables):
+                weights[f"{part}-state/{place:03d}"] = np.asarray(variable.numpy())
         latents, images, told = self._inputs(PROBED)
         networks = self._networks()
         return {

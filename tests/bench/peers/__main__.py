@@ -79,12 +79,14 @@ def difference(training: Training, probe: Path) -> dict[str, float]:
     """Put our weights in, and return the largest difference between our outputs and the peer's.
 
     The probe holds `latents`, `labels`, `images` [n, h, w, c], our `painted` and `judged`, and
-    both networks' weights in order, as `generator/000` and so on.
+    both networks' weights in order, as `generator/000` and so on, and their other state as
+    `generator-state/000`.
     """
     with np.load(probe, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     for part, network in (("generator", training.generator), ("critic", training.discriminator)):
         put(network, [arrays[name] for name in sorted(arrays) if name.startswith(part + "/")])
+        put_state(network, [arrays[name] for name in sorted(arrays) if name.startswith(part + "-")])
     latents, labels = torch.from_numpy(arrays["latents"]), torch.from_numpy(arrays["labels"])
     images = torch.from_numpy(arrays["images"]).permute(0, 3, 1, 2)
     training.generator.eval()
@@ -111,6 +113,15 @@ def put(network: nn.Module, arrays: list[Any]) -> None:
             raise ValueError(f"{tuple(turned.shape)} does not fit {tuple(parameter.shape)}.")
         with torch.no_grad():
             parameter.copy_(turned)
+
+
+def put_state(network: nn.Module, arrays: list[Any]) -> None:
+    """Copy the means and variances of Keras' batch norms, in order; other state it has none of."""
+    names = ("running_mean", "running_var")
+    own = [buffer for name, buffer in network.named_buffers() if name.endswith(names)]
+    statistics = [array for array in arrays if array.dtype == np.float32 and array.ndim == 1]
+    for buffer, array in zip(own, statistics, strict=True):
+        buffer.copy_(torch.from_numpy(array))
 
 
 if __name__ == "__main__":
