@@ -139,6 +139,27 @@ class QueueUnavailableError(ToileError):
     retryable = True
 
 
+class NoWorkerError(ToileError):
+    """No worker is there that could do the work."""
+
+    reason = "no_worker"
+    retryable = True
+
+
+class QueueFullError(ToileError):
+    """All sites together have more work waiting than the operator allows."""
+
+    reason = "queue_full"
+    retryable = True
+
+
+class QuotaExceededError(ToileError):
+    """One site has more work waiting than the operator allows it."""
+
+    reason = "quota_exceeded"
+    retryable = True
+
+
 class DatabaseUnavailableError(ToileError):
     """The database does not answer."""
 

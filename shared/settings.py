@@ -65,6 +65,14 @@ class Settings(Schema):
     max_attempts: Count = Field(5, description="Tries at a job before it fails for good.")
     retry_delay_seconds: Seconds = Field(2, description="First pause before another try; doubles.")
     upkeep_seconds: Seconds = Field(10, description="How often upkeep looks for lost work.")
+    queue_limit: Count = Field(
+        500_000, description="Most design jobs that wait, of all sites together."
+    )
+    site_queue_limit: Count = Field(200_000, description="Most design jobs that wait, of a site.")
+    worker_grace_seconds: Seconds = Field(
+        120,
+        description="Designs are refused once no worker that makes them was heard of for so long.",
+    )
     batch_limit: Count = Field(64, description="Most images in one forward pass.")
     models_memory: Bytes = Field(
         2**30, description="Memory for the releases that a generation worker keeps, bytes."

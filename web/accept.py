@@ -1,14 +1,22 @@
 """Accepting work: one request becomes one job, however often it is sent."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from flask import Response, request
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.jobs.submit import find_promised, fingerprint_of, send, submit
+from shared.jobs.submit import (
+    Asked,
+    find_all_promised,
+    find_promised,
+    fingerprint_of,
+    send,
+    submit_all,
+)
 from shared.jobs.view import view
-from shared.schemas.jobs import JobRecord, Spec
+from shared.schemas.jobs import JobBatch, JobRecord, Spec
 from web import answers, auth
 from web.runtime import runtime
 
@@ -29,29 +37,62 @@ class Promise(BaseModel):
     )
 
 
-def accept(promise: Promise, asked: Any, resolve: Callable[[], Spec]) -> Response:
+def accept(promise: Promise, asked: Any, resolve: Callable[[], Spec | Asked]) -> Response:
     """Make a job of a request, or find the one that it made before, and answer 202.
 
     Args:
         promise: the request's headers.
         asked: the body as the caller sent it, as JSON values.
-        resolve: makes the spec; raises what is wrong with the request.
+        resolve: makes the spec, or the spec and its terms; raises what is wrong with the request.
     """
     here = runtime()
     mark = fingerprint(asked)
     job = promised(promise, mark)
     if job is None:
-        job = submit(
+        wanted = resolve()
+        one = wanted if isinstance(wanted, Asked) else Asked(wanted)
+        (job,) = submit_all(
             here.records,
             here.sender,
             auth.site_id(),
-            resolve(),
+            [one],
             idempotency_key=promise.idempotency_key,
             fingerprint=mark,
         )
     else:
         send(here.records, here.sender, [job])
     return answers.accepted(view(job, here.board))
+
+
+def accept_all(
+    promise: Promise, asked: Any, resolve: Callable[[], Sequence[Asked]], *, count: int
+) -> Response:
+    """Make jobs of one request, all or none, and answer 202 with them in their order.
+
+    Args:
+        promise: the request's headers; the key stands for all of the jobs.
+        asked: the body as the caller sent it, as JSON values.
+        resolve: makes the specs; raises what is wrong with any of them.
+        count: how many it makes.
+    """
+    here, mark, key = runtime(), fingerprint(asked), promise.idempotency_key
+    made = None
+    if key is not None:
+        with here.records.reading() as tx:
+            made = find_all_promised(tx, auth.site_id(), key, mark, count=count)
+    if made is None:
+        made = submit_all(
+            here.records,
+            here.sender,
+            auth.site_id(),
+            resolve(),
+            idempotency_key=key,
+            fingerprint=mark,
+        )
+    else:
+        send(here.records, here.sender, made)
+    batch = JobBatch(jobs=tuple(view(job, here.board) for job in made))
+    return answers.document(batch, HTTPStatus.ACCEPTED)
 
 
 def fingerprint(asked: Any) -> str:

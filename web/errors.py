@@ -123,8 +123,9 @@ def _answer(
     response = Response(
         problem.model_dump_json(fallback=str), status=problem.status, mimetype=MEDIA_TYPE
     )
-    if problem.status == 503:  # noqa: PLR2004 - the status of the protocol
-        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if problem.status in {429, 503}:
+        wait = problem.details.get("retry_after", RETRY_AFTER_SECONDS)
+        response.headers["Retry-After"] = str(wait)
     if problem.status == 401:  # noqa: PLR2004 - the status of the protocol
         response.headers["WWW-Authenticate"] = 'Bearer realm="toile"'
     return response

@@ -75,6 +75,21 @@ KINDS: Final = MappingProxyType(
         errors.StoreUnavailableError.reason: Kind(503, "The artifact store is away", _AWAY),
         errors.QueueUnavailableError.reason: Kind(503, "Redis is away", _AWAY),
         errors.DatabaseUnavailableError.reason: Kind(503, "The database is away", _AWAY),
+        errors.NoWorkerError.reason: Kind(
+            503,
+            "No worker could do this",
+            "Start a worker that makes designs, then ask again; Retry-After says when.",
+        ),
+        errors.QueueFullError.reason: Kind(
+            503,
+            "The queue is full",
+            "Ask again after Retry-After. The operator can add workers, or raise the limit.",
+        ),
+        errors.QuotaExceededError.reason: Kind(
+            429,
+            "The site has too much waiting",
+            "Wait as long as Retry-After says, or cancel what is not wanted any more.",
+        ),
         "bad_request": Kind(
             400,
             "The request cannot be read",

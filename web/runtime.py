@@ -9,10 +9,13 @@ from redis import Redis
 
 from shared.artifacts import ArtifactStore, open_store
 from shared.queue.connection import connect
+from shared.queue.pace import Paces
+from shared.queue.presence import Presence
 from shared.queue.sender import Sender
 from shared.queue.status import StatusBoard
 from shared.records import Records
 from shared.settings import Settings
+from web.admission import Admission
 from web.keyring import KeyRing
 
 EXTENSION: Final = "toile"
@@ -29,6 +32,8 @@ class Runtime:
     store: ArtifactStore
     sender: Sender
     board: StatusBoard
+    paces: Paces
+    admission: Admission
     redis: Redis
     keys: KeyRing
     waiting: threading.BoundedSemaphore
@@ -50,12 +55,15 @@ def open_runtime(
     """Open the ways out; what is passed in is used as it is."""
     redis = connect(settings)
     opened = records or Records(settings.database)
+    presence = Presence(redis, seconds=settings.worker_grace_seconds)
     return Runtime(
         settings=settings,
         records=opened,
         store=store or open_store(settings),
         sender=sender or Sender.from_settings(settings),
         board=board or StatusBoard(redis),
+        paces=Paces(redis),
+        admission=Admission(settings, opened, presence),
         redis=redis,
         keys=KeyRing(opened),
         waiting=threading.BoundedSemaphore(max(1, int(settings.web_threads * _WAITING_SHARE))),

@@ -1,5 +1,6 @@
 """Jobs, their attempts and idempotency keys, as rows; shared.jobs says which moves are allowed."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -220,6 +221,27 @@ def waiting(tx: Transaction, kinds: Sequence[JobKind], *, most: int) -> list[Job
 def mark_sent(tx: Transaction, job_ids: Sequence[str]) -> None:
     """Write that the messages of these jobs went out now."""
     tx.session.execute(update(JobRow).where(JobRow.id.in_(job_ids)).values(sent_at=tx.now))
+
+
+def with_digest(tx: Transaction, site_id: str, digest: str) -> JobRecord | None:
+    """Return the newest job of this digest that is under way or succeeded, or None."""
+    states = [JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED]
+    query = select(JobRow).where(
+        JobRow.site_id == site_id,
+        JobRow.digest == digest,
+        JobRow.state.in_(states),
+        JobRow.cancel_requested_at.is_(None),
+    )
+    row = tx.session.scalars(query.order_by(JobRow.created_at.desc()).limit(1)).first()
+    return None if row is None else _record(row)
+
+
+def lock_digest(tx: Transaction, site_id: str, digest: str) -> None:
+    """Let two equal requests at once see each other; SQLite has one writer at a time anyway."""
+    if tx.session.get_bind().dialect.name == "postgresql":
+        mark = hashlib.blake2b(f"{site_id} {digest}".encode(), digest_size=8).digest()
+        number = int.from_bytes(mark, signed=True)
+        tx.session.execute(select(func.pg_advisory_xact_lock(number)))
 
 
 def promised(tx: Transaction, site_id: str, key: str) -> tuple[str, str] | None:

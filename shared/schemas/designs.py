@@ -163,6 +163,60 @@ class DesignRequest(Schema):
     )
 
 
+class DesignBatch(Schema):
+    """Up to a thousand requests at once: all are taken, or none."""
+
+    requests: tuple[DesignRequest, ...] = Field(min_length=1, max_length=1000)
+
+
+class DerivedRequest(Schema):
+    """What all designs that are made from designs may be asked for with."""
+
+    seed: int | None = Field(None, ge=0, lt=2**31, description="Unset, one is drawn and returned.")
+    size: int | None = Field(None, ge=16, le=256, description="Side in pixels; unset, as it was.")
+    format: ImageFormat = ImageFormat.PNG
+    priority: Priority = Priority.NORMAL
+    expires_in: float | None = Field(None, gt=0, le=7 * 86_400)
+    fresh: bool = False
+
+
+class VariationRequest(DerivedRequest):
+    """Designs around one that there is."""
+
+    count: int = Field(4, ge=1, le=64)
+    strength: float = Field(
+        0.4, ge=0, le=1, description="0 is the design itself, 1 a new one under its condition."
+    )
+    condition: Condition = Field(
+        default_factory=dict,
+        description="What shall be otherwise than in the design, such as another colour.",
+    )
+
+
+class MixRequest(DerivedRequest):
+    """Designs between two of one release."""
+
+    first: str
+    second: str
+    count: int = Field(1, ge=1, le=64)
+    share: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Of the second; unset, the designs are spread evenly between the two.",
+    )
+
+
+class WalkRequest(DerivedRequest):
+    """One animation from a design to another of the same release, as WebP."""
+
+    first: str
+    second: str
+    frames: int = Field(16, ge=2, le=64)
+    frame_milliseconds: int = Field(80, ge=20, le=2000)
+    format: ImageFormat = ImageFormat.WEBP
+
+
 class Origin(Schema):
     """How a design's latent came about, where it is not simply its seed's."""
 

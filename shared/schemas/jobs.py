@@ -14,6 +14,7 @@ from shared.schemas.designs import (
     ForShopper,
     Fresh,
     ImageFormat,
+    Priority,
     Walk,
     Way,
 )
@@ -207,6 +208,18 @@ class AttemptView(Schema):
     message: str | None = None
 
 
+class Wait(Schema):
+    """What a queued design job waits for, as far as it can be told."""
+
+    images_ahead: int = Field(
+        description="Images that are made before it: its site's own earlier ones and all more "
+        "urgent ones; counted to a thousand jobs of each."
+    )
+    eta_seconds: float | None = Field(
+        None, description="From measured batch times of its release; none where none was measured."
+    )
+
+
 class Job(Schema):
     """What a caller sees of a job."""
 
@@ -218,12 +231,21 @@ class Job(Schema):
     spec: dict[str, Any]
     result: dict[str, Any] | None = None
     progress: Progress | None = None
+    wait: Wait | None = Field(None, description="While a design job is queued.")
+    priority: Priority | None = Field(None, description="Of design jobs.")
+    expires_at: datetime | None = None
     attempts: int
     cancel_requested: bool = False
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
     url: str
+
+
+class JobBatch(Schema):
+    """Several jobs that were taken together, in the order in which they were asked for."""
+
+    jobs: tuple[Job, ...]
 
 
 class JobRecord(Schema):

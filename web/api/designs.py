@@ -1,31 +1,29 @@
 """Designs: asking for them, and reading them with their pictures."""
 
-import secrets
 from typing import Final
 
 from flask import Response, request
 from pydantic import Field
 
-from shared.colour import FAMILY_NAMES, code_of, nearest_family
-from shared.errors import InvalidInputError
-from shared.records import Transaction, designs, models
+from shared.records import designs
 from shared.records.designs import DesignPlace
 from shared.schemas.base import Schema
-from shared.schemas.designs import COLOUR_KEYS, Design, DesignRequest
-from shared.schemas.jobs import DesignSpec
+from shared.schemas.designs import (
+    Design,
+    DesignBatch,
+    DesignRequest,
+    MixRequest,
+    VariationRequest,
+    WalkRequest,
+)
+from shared.schemas.jobs import JobBatch
 from shared.schemas.listing import Listing
-from shared.schemas.models import Release
-from shared.schemas.problems import Fault
-from web import answers, auth
-from web.accept import Promise, accept
+from web import answers, asking, auth, deriving
+from web.accept import Promise, accept, accept_all
 from web.api.noun import ListQuery, accepted_job, binary, not_modified, noun, problems
-from web.choices import unknown
 from web.runtime import runtime
 
 api: Final = noun("designs", "Generated garments.")
-
-_SEEDS: Final = 2**31
-_COLOUR: Final = "colour"
 
 
 class DesignPath(Schema):
@@ -45,10 +43,42 @@ class DesignList(Listing[Design]):
     """A page of designs."""
 
 
-@api.post("/design-jobs", responses={"202": accepted_job(), **problems(400, 413, 415)})
+@api.post("/design-jobs", responses={"202": accepted_job(), **problems(400, 413, 415, 429)})
 def design(body: DesignRequest, header: Promise) -> Response:
     """Ask for designs; the job's result names them, with their seeds and pictures."""
-    return accept(header, request.get_json(), lambda: _resolve(body))
+    return accept(header, request.get_json(), lambda: asking.one(body))
+
+
+@api.post("/design-jobs/batch", responses={"202": JobBatch, **problems(400, 413, 415, 429)})
+def design_batch(body: DesignBatch, header: Promise) -> Response:
+    """Ask for up to a thousand times designs: all are taken, in one go, or none is."""
+    return accept_all(
+        header,
+        request.get_json(),
+        lambda: asking.several(body.requests),
+        count=len(body.requests),
+    )
+
+
+@api.post(
+    "/designs/<design>/variations",
+    responses={"202": accepted_job(), **problems(400, 413, 415, 429)},
+)
+def vary(path: DesignPath, body: VariationRequest, header: Promise) -> Response:
+    """Ask for designs around one that there is."""
+    return accept(header, request.get_json(), lambda: deriving.variation(path.design, body))
+
+
+@api.post("/designs/mix", responses={"202": accepted_job(), **problems(400, 413, 415, 429)})
+def mix(body: MixRequest, header: Promise) -> Response:
+    """Ask for designs between two of one release."""
+    return accept(header, request.get_json(), lambda: deriving.mix(body))
+
+
+@api.post("/designs/walk", responses={"202": accepted_job(), **problems(400, 413, 415, 429)})
+def walk(body: WalkRequest, header: Promise) -> Response:
+    """Ask for one animation from a design to another of the same release."""
+    return accept(header, request.get_json(), lambda: deriving.walk(body))
 
 
 @api.get("/designs", responses={"200": DesignList})
@@ -94,83 +124,3 @@ def _bytes(place: DesignPlace) -> bytes:
     if place.length is None:
         return store.read(place.artifact)
     return store.read_range(place.artifact, place.start, place.length)
-
-
-def _resolve(asked: DesignRequest) -> DesignSpec:
-    with runtime().records.reading() as tx:
-        release = _release(tx, asked)
-    return spec_of(asked, release, seed=secrets.randbelow(_SEEDS))
-
-
-def spec_of(asked: DesignRequest, release: Release, *, seed: int) -> DesignSpec:
-    """Return the spec of a design job.
-
-    Args:
-        asked: the request.
-        release: the release that it names.
-        seed: what to start from where the request names no seed.
-
-    Raises:
-        InvalidInputError: the release knows no such attribute or value, or is too small.
-    """
-    return DesignSpec(
-        release_id=release.id,
-        count=asked.count,
-        condition={name: _value(name, value, release) for name, value in asked.condition.items()},
-        seed=seed if asked.seed is None else asked.seed,
-        size=_size(asked.size, release),
-        format=asked.format,
-        variety=asked.variety,
-    )
-
-
-def _release(tx: Transaction, asked: DesignRequest) -> Release:
-    if (asked.release is None) == (asked.model is None):
-        raise InvalidInputError(
-            "Give either `release` or `model`: a release stays the same for ever, a model stands "
-            "for its newest release. GET /v1/models lists both.",
-            errors=[Fault(location=("release",), message="expected one of `release`, `model`")],
-        )
-    site_id = auth.site_id()
-    reference = asked.release
-    if reference is None:
-        model = models.get(tx, site_id, str(asked.model))
-        # A model is made with its first release, so there is one.
-        reference = str(model.newest_release_id)
-    return models.release(tx, reference, site_id=site_id).release
-
-
-def _value(name: str, value: str, release: Release) -> str:
-    if release.colours and name in COLOUR_KEYS:
-        return _colour(name, value)
-    known = release.vocabulary.get(name)
-    if known is None:
-        what = "an attribute that this release knows"
-        allowed = (*release.vocabulary, *(COLOUR_KEYS if release.colours else ()))
-        raise unknown(what, name, allowed, place=("condition", name))
-    if value in known:
-        return value
-    if name == _COLOUR and value.startswith("#"):
-        family = nearest_family(value, known)
-        if family is not None:
-            return family
-    raise unknown(f"a {name} that this release knows", value, known, place=("condition", name))
-
-
-def _colour(name: str, value: str) -> str:
-    """Return a colour as it was given; the worker knows what it stands for."""
-    if code_of(value) is None:
-        what = "a colour: neither #rrggbb nor one of the families"
-        raise unknown(what, value, FAMILY_NAMES, place=("condition", name))
-    return value
-
-
-def _size(asked: int | None, release: Release) -> int:
-    if asked is not None and asked > release.size:
-        raise InvalidInputError(
-            f"This release makes pictures of {release.size} px, not of {asked}. Ask for "
-            f"{release.size} or less, or train a larger model.",
-            errors=[Fault(location=("size",), message=f"expected at most {release.size}")],
-            largest=release.size,
-        )
-    return asked or release.size

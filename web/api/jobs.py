@@ -9,7 +9,7 @@ from pydantic import Field
 from shared.artifacts import keys
 from shared.errors import ConflictError, NotFoundError
 from shared.jobs import lifecycle
-from shared.jobs.view import view
+from shared.jobs.view import view, wait_of
 from shared.records import jobs
 from shared.records.rows import Page
 from shared.schemas.base import Schema
@@ -95,7 +95,9 @@ def get_job(path: JobPath, query: WaitQuery) -> Response:
             job = _wait(job, min(query.wait, here.settings.long_poll_limit))
         finally:
             here.waiting.release()
-    return answers.document(view(job, here.board))
+    with here.records.reading() as tx:
+        wait = wait_of(tx, job, here.paces)
+    return answers.document(view(job, here.board, wait=wait))
 
 
 @api.get("/jobs/<job>/attempts", responses={"200": AttemptList})

@@ -11,7 +11,8 @@ from shared.errors import CatalogTooSmallError, InvalidInputError
 from shared.schemas.catalogs import Catalog
 from shared.schemas.designs import DesignRequest
 from shared.schemas.models import MINIMUM_GARMENTS, Release, TrainingRequest
-from web.api import designs, training
+from web import asking
+from web.api import training
 from web.choices import unknown
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -144,25 +145,25 @@ def test_a_colour_code_is_refused_where_the_release_knows_no_family() -> None:
     request = DesignRequest(model="default", condition={"colour": "#ff0000"})
     release = a_release(colour=("Sunset", "Ocean"))
     with pytest.raises(InvalidInputError, match="'Ocean', 'Sunset'"):
-        designs.spec_of(request, release, seed=1)
+        asking.spec_of(request, release, seed=1)
 
 
 def test_a_code_stands_for_itself_where_it_is_a_known_value() -> None:
     request = DesignRequest(model="default", condition={"colour": "#ff0000"})
-    spec = designs.spec_of(request, a_release(colour=("#ff0000", "red")), seed=1)
+    spec = asking.spec_of(request, a_release(colour=("#ff0000", "red")), seed=1)
     assert spec.condition == {"colour": "#ff0000"}
 
 
 def test_a_code_is_no_colour_of_another_attribute() -> None:
     request = DesignRequest(model="default", condition={"lining": "#ff0000"})
     with pytest.raises(InvalidInputError):
-        designs.spec_of(request, a_release(lining=("red", "blue")), seed=1)
+        asking.spec_of(request, a_release(lining=("red", "blue")), seed=1)
 
 
 @given(st.integers(0, 2**31 - 1))
 def test_any_seed_that_is_given_is_kept(seed: int) -> None:
     request = DesignRequest(model="default", seed=seed)
-    assert designs.spec_of(request, a_release(), seed=5).seed == seed
+    assert asking.spec_of(request, a_release(), seed=5).seed == seed
 
 
 def test_a_long_list_of_choices_is_cut() -> None:

@@ -6,54 +6,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from shared.schemas.designs import ImageFormat
+from shared.errors import OutOfMemoryError
+from shared.schemas.designs import ImageFormat, Walk
 from shared.schemas.jobs import DesignSpec
-from worker.designs.batch import Generates, make
+from tests.fixtures.painter import Dyer, Painter
+from worker.designs.batch import draw, make
 from worker.designs.images import encode
-from worker.designs.orders import seeds_of
-
-
-class Painter(Generates):
-    """Paints each picture in the grey of its seed."""
-
-    size = 32
-    slots = 0
-    nbytes = 0
-    vocabulary: Mapping[str, tuple[str, ...]] = {"category": ("dress", "skirt")}
-
-    def __init__(self) -> None:
-        self.batches: list[int] = []
-        self.tempers: list[float] = []
-        self.asked: list[Mapping[str, str]] = []
-
-    def generate(
-        self,
-        seeds: Sequence[int],
-        conditions: Sequence[Mapping[str, str]],
-        *,
-        temper: Sequence[float],
-        blends: Sequence[Sequence[tuple[int, float]]],
-    ) -> NDArray[np.uint8]:
-        assert len(seeds) == len(conditions) == len(temper) == len(blends)
-        self.tempers.extend(temper)
-        self.asked.extend(conditions)
-        self.batches.append(len(seeds))
-        greys = np.array(seeds, np.uint8).reshape(-1, 1, 1, 1)
-        return np.broadcast_to(greys, (len(seeds), 32, 32, 3)).copy()
-
-    def complete(
-        self, seeds: Sequence[int], conditions: Sequence[Mapping[str, str]]
-    ) -> list[dict[str, str]]:
-        return [
-            {"category": "dress" if seed % 2 else "skirt", **asked}
-            for seed, asked in zip(seeds, conditions, strict=True)
-        ]
-
-
-class Dyer(Painter):
-    """Takes colours beside its labels."""
-
-    slots = 2
+from worker.designs.orders import own, seeds_of
 
 
 def spec(seed: int, count: int = 1, **changes: object) -> DesignSpec:
@@ -155,3 +114,72 @@ def test_a_picture_is_lossless_and_of_the_size_asked_for(
     assert (np.asarray(same.convert("RGB")) == np.broadcast_to(pixels, (32, 32, 3))).all()
     half = Image.open(BytesIO(encode(pixels, size=16, image_format=image_format)))
     assert half.size == (16, 16)
+
+
+def test_a_pass_without_memory_is_made_again_in_halves() -> None:
+    painter = Cramped(most=2)
+    made = make(painter, [spec(1), spec(2), spec(3), spec(4), spec(5)])
+    assert [len(one.pictures) for one in made] == [1] * 5
+    assert max(painter.batches) <= 2
+
+
+def test_a_member_too_large_for_the_memory_fails_alone() -> None:
+    made = make(Cramped(most=3), [spec(1), spec(20, 5), spec(2)])
+    assert [len(one.pictures) for one in made] == [1, 0, 1]
+    assert isinstance(made[1].error, OutOfMemoryError)
+
+
+def test_any_other_error_of_the_device_is_not_taken_for_a_lack_of_memory() -> None:
+    class Broken(Painter):
+        def generate(self, *_: object, **__: object) -> NDArray[np.uint8]:
+            raise RuntimeError("the device fell off")
+
+    with pytest.raises(RuntimeError, match="fell off"):
+        draw(Broken(), [spec(1)])
+
+
+def test_a_walk_is_one_animation() -> None:
+    way = Walk(
+        of=("des_a", "des_b"), first=own(10), second=own(90), frames=6, frame_milliseconds=40,
+        end_condition={},
+    )  # fmt: skip
+    (made,) = make(Painter(), [spec(10, way=way.model_dump())])
+    (picture,) = made.pictures
+    animation = Image.open(BytesIO(picture.data))
+    assert (picture.frames, animation.format) == (6, "WEBP")
+    assert getattr(animation, "n_frames", 1) == 10  # there and back
+    assert picture.as_columns(spec(10, way=way.model_dump()))["origin"]["of"] == ["des_a", "des_b"]
+
+
+def test_a_variation_keeps_how_it_can_be_made_again() -> None:
+    asked = spec(7, way={"type": "variation", "of": "des_a", "latent": [
+        {"seed": 3, "weight": 1.0}], "strength": 0.5})  # fmt: skip
+    (made,) = make(Painter(), [asked])
+    origin = made.pictures[0].as_columns(asked)["origin"]
+    assert origin["way"] == "variation"
+    assert {term["seed"] for term in origin["latent"]} == {3, 7}
+
+
+def test_a_design_of_its_own_seed_needs_no_origin() -> None:
+    (made,) = make(Painter(), [spec(7)])
+    assert made.pictures[0].as_columns(spec(7))["origin"] is None
+
+
+class Cramped(Painter):
+    """Has memory for so many images and no more."""
+
+    def __init__(self, *, most: int) -> None:
+        super().__init__()
+        self.most = most
+
+    def generate(
+        self,
+        seeds: Sequence[int],
+        conditions: Sequence[Mapping[str, str]],
+        *,
+        temper: Sequence[float],
+        blends: Sequence[Sequence[tuple[int, float]]],
+    ) -> NDArray[np.uint8]:
+        if len(seeds) > self.most:
+            raise MemoryError
+        return super().generate(seeds, conditions, temper=temper, blends=blends)

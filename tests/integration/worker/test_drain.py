@@ -1,0 +1,245 @@
+"""The generation worker's round over real rows, files and Redis, with a painter of greys."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from redis import Redis
+
+from shared.jobs import lifecycle
+from shared.jobs.submit import Terms, enqueue
+from shared.records import designs, jobs
+from shared.schemas.designs import Priority
+from shared.schemas.jobs import DesignSpec, JobRecord, JobState
+from tests.fixtures.painter import Painter
+from tests.fixtures.rows import a_design_job, a_release, a_site
+from worker.designs.batch import Generates
+from worker.jobs.designs import drain
+from worker.jobs.generators import Generators
+from worker.runtime import Runtime
+
+
+@pytest.fixture
+def site(runtime: Runtime) -> str:
+    return a_site(runtime.records)
+
+
+@pytest.fixture
+def release(runtime: Runtime, site: str) -> str:
+    return a_release(runtime.records, site).id
+
+
+def painters(painter: Painter) -> Generators:
+    return Generators(lambda _runtime, _release: painter)
+
+
+def state(runtime: Runtime, job: JobRecord) -> JobRecord:
+    with runtime.records.reading() as tx:
+        return jobs.get(tx, job.id)
+
+
+def pictures(runtime: Runtime, job: JobRecord) -> list[int]:
+    with runtime.records.reading() as tx:
+        places = [designs.get(tx, job.site_id, one.id) for one in designs.of_job(tx, job.id)]
+    greys = []
+    for place in places:
+        assert place.length is not None
+        data = runtime.store.read_range(place.artifact, place.start, place.length)
+        greys.append(int(np.asarray(Image.open(BytesIO(data))).flat[0]))
+    return greys
+
+
+def test_all_that_waits_is_made_in_batches_and_each_job_has_its_own_pictures(
+    runtime: Runtime, site: str, release: str
+) -> None:
+    waiting = [
+        a_design_job(runtime.records, site, release, count=3, seed=10 * n) for n in range(24)
+    ]
+    painter = Painter()
+    drain(runtime, release, painters(painter))
+    assert painter.batches == [63, 9]
+    for n, job in enumerate(waiting):
+        assert state(runtime, job).state is JobState.SUCCEEDED
+        assert pictures(runtime, job) == [10 * n, 10 * n + 1, 10 * n + 2]
+
+
+def test_other_releases_are_worked_off_in_the_same_round(
+    runtime: Runtime, site: str, release: str
+) -> None:
+    other = a_release(runtime.records, site, model="skirts").id
+    waiting = [a_design_job(runtime.records, site, one) for one in (release, other, release)]
+    drain(runtime, release, painters(Painter()))
+    assert {state(runtime, job).state for job in waiting} == {JobState.SUCCEEDED}
+
+
+def test_work_for_another_worker_is_hinted_at_while_this_one_computes(
+    runtime: Runtime, site: str, release: str, redis: Redis
+) -> None:
+    for n in range(70):
+        a_design_job(runtime.records, site, release, seed=n)
+    hinted: list[int] = []
+
+    class Looking(Painter):
+        def generate(
+            self,
+            seeds: Sequence[int],
+            conditions: Sequence[Mapping[str, str]],
+            *,
+            temper: Sequence[float],
+            blends: Sequence[Sequence[tuple[int, float]]],
+        ) -> NDArray[np.uint8]:
+            hinted.append(int(redis.llen("generate")))
+            return super().generate(seeds, conditions, temper=temper, blends=blends)
+
+    drain(runtime, release, painters(Looking()))
+    assert hinted == [1, 1]
+
+
+def test_one_members_bad_spec_ends_it_alone(runtime: Runtime, site: str, release: str) -> None:
+    good = a_design_job(runtime.records, site, release, seed=1)
+    bad = a_design_job(runtime.records, site, release, seed=2)
+    with runtime.records.transaction() as tx:
+        jobs.change(tx, bad.id, states=[JobState.QUEUED], values={"spec": {"kind": "design"}})
+    drain(runtime, release, painters(Painter()))
+    assert state(runtime, good).state is JobState.SUCCEEDED
+    assert state(runtime, bad).state is JobState.FAILED
+
+
+def test_a_member_cancelled_while_the_device_works_is_left_out_and_the_others_are_not(
+    runtime: Runtime, site: str, release: str
+) -> None:
+    kept = a_design_job(runtime.records, site, release, seed=1)
+    gone = a_design_job(runtime.records, site, release, seed=2)
+    cancelled = threading.Event()
+
+    class Slow(Painter):
+        def generate(
+            self,
+            seeds: Sequence[int],
+            conditions: Sequence[Mapping[str, str]],
+            *,
+            temper: Sequence[float],
+            blends: Sequence[Sequence[tuple[int, float]]],
+        ) -> NDArray[np.uint8]:
+            with runtime.records.transaction() as tx:
+                lifecycle.request_cancel(tx, gone.id, site_id=site)
+            cancelled.wait(1.5)  # the heartbeat looks twice a second
+            return super().generate(seeds, conditions, temper=temper, blends=blends)
+
+    drain(runtime, release, painters(Slow()))
+    assert state(runtime, kept).state is JobState.SUCCEEDED
+    assert state(runtime, gone).state is JobState.CANCELLED
+    assert pictures(runtime, gone) == []
+
+
+def test_a_job_that_nobody_started_in_time_ends_as_expired_and_is_not_made(
+    runtime: Runtime, site: str, release: str
+) -> None:
+    late = a_design_job(runtime.records, site, release, seed=1)
+    with runtime.records.transaction() as tx:
+        jobs.change(tx, late.id, states=[JobState.QUEUED], values={"expires_at": tx.now})
+    painter = Painter()
+    drain(runtime, release, painters(painter))
+    ended = state(runtime, late)
+    assert (ended.state, ended.reason) == (JobState.FAILED, "expired")
+    assert painter.batches == []
+
+
+def test_what_another_worker_took_over_is_not_published_and_the_rest_is(
+    runtime: Runtime, site: str, release: str
+) -> None:
+    ours = a_design_job(runtime.records, site, release, seed=1)
+    taken = a_design_job(runtime.records, site, release, seed=2)
+
+    class Robbed(Painter):
+        def generate(
+            self,
+            seeds: Sequence[int],
+            conditions: Sequence[Mapping[str, str]],
+            *,
+            temper: Sequence[float],
+            blends: Sequence[Sequence[tuple[int, float]]],
+        ) -> NDArray[np.uint8]:
+            with runtime.records.transaction() as tx:
+                jobs.change(tx, taken.id, states=[JobState.RUNNING], values={"fence": 9})
+            return super().generate(seeds, conditions, temper=temper, blends=blends)
+
+    drain(runtime, release, painters(Robbed()))
+    assert state(runtime, ours).state is JobState.SUCCEEDED
+    assert state(runtime, taken).state is JobState.RUNNING
+    assert pictures(runtime, taken) == []
+
+
+def test_a_release_that_cannot_be_read_ends_its_jobs_and_no_others(
+    runtime: Runtime, site: str, release: str
+) -> None:
+    other = a_release(runtime.records, site, model="skirts").id
+    lost = a_design_job(runtime.records, site, release)
+    fine = a_design_job(runtime.records, site, other)
+
+    def load(_runtime: Runtime, release_id: str) -> Generates:
+        if release_id == release:
+            raise MemoryError
+        return Painter()
+
+    drain(runtime, release, Generators(load))
+    assert state(runtime, lost).reason == "out_of_memory"
+    assert state(runtime, fine).state is JobState.SUCCEEDED
+
+
+def test_an_urgent_job_is_made_in_the_next_batch_however_many_wait(
+    runtime: Runtime, site: str, release: str
+) -> None:
+    with runtime.records.transaction() as tx:
+        for n in range(200):
+            spec = DesignSpec(
+                release_id=release, count=1, condition={}, seed=n, size=32, format="png"
+            )
+            enqueue(tx, site, spec, terms=Terms(priority=Priority.BULK))
+        urgent = enqueue(
+            tx,
+            site,
+            spec.model_copy(update={"seed": 250}),
+            terms=Terms(priority=Priority.INTERACTIVE),
+        )
+    painter = Painter()
+    order: list[int] = []
+
+    class Noting(Painter):
+        def generate(
+            self,
+            seeds: Sequence[int],
+            conditions: Sequence[Mapping[str, str]],
+            *,
+            temper: Sequence[float],
+            blends: Sequence[Sequence[tuple[int, float]]],
+        ) -> NDArray[np.uint8]:
+            order.extend(seeds)
+            return painter.generate(seeds, conditions, temper=temper, blends=blends)
+
+    drain(runtime, release, painters(Noting()))
+    assert 250 in order[:64]
+    assert state(runtime, urgent).state is JobState.SUCCEEDED
+
+
+def test_the_pace_of_a_release_is_told(runtime: Runtime, site: str, release: str) -> None:
+    assert runtime.paces.of(release) is None
+    a_design_job(runtime.records, site, release, count=5)
+    drain(runtime, release, painters(Painter()))
+    pace = runtime.paces.of(release)
+    assert pace is not None
+    assert pace.images == 5
+
+
+def test_releases_beyond_the_memory_limit_are_let_go_the_oldest_first(runtime: Runtime) -> None:
+    class Large(Painter):
+        nbytes = 400 * 2**20
+
+    generators = Generators(lambda _runtime, _release: Large())
+    for release_id in ("a", "b", "a", "c"):
+        generators.get(runtime, release_id)
+    assert list(generators.loaded) == ["a", "c"]

@@ -1,0 +1,112 @@
+"""Admission: designs that could not be made in time are refused when they are asked for."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from shared.errors import NoWorkerError, QueueFullError, QueueUnavailableError, QuotaExceededError
+from shared.queue.names import Queue
+from shared.queue.presence import Presence
+from shared.records import Records, waiting
+from shared.settings import Settings
+
+_SECONDS: Final = 1.0
+"""How old a count may be: counting a hundred thousand rows for each request would be the flood."""
+
+_RETRY_SECONDS: Final = 30
+
+
+class Admission:
+    """Says no before a row is written, with the reason and when to ask again."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        records: Records,
+        presence: Presence,
+        *,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._records = records
+        self._presence = presence
+        self._now = now
+        self._lock = threading.Lock()
+        self._counts: dict[str | None, tuple[float, int]] = {}
+        self._served_until = 0.0
+
+    def admit(self, site_id: str, jobs: int) -> None:
+        """Let a site's design jobs through, or refuse them.
+
+        Args:
+            site_id: who asks.
+            jobs: how many jobs the request would add.
+
+        Raises:
+            NoWorkerError: no worker that makes designs was heard of lately.
+            QueueFullError: all sites together have too many jobs waiting.
+            QuotaExceededError: this site has.
+        """
+        self._look_for_workers()
+        limits = ((None, self._settings.queue_limit), (site_id, self._settings.site_queue_limit))
+        for who, limit in limits:
+            queued = self._count(who, limit)
+            if queued + jobs > limit:
+                raise _full(queued, limit) if who is None else _over_quota(queued, limit)
+        self._add(site_id, jobs)
+
+    def _look_for_workers(self) -> None:
+        if self._now() < self._served_until:
+            return
+        try:
+            workers = self._presence.serving(Queue.GENERATE)
+        except QueueUnavailableError:
+            return  # what is accepted is kept, and sent when Redis is back
+        if not workers:
+            raise NoWorkerError(
+                "No worker that makes designs was heard of in the last "
+                f"{self._settings.worker_grace_seconds:g} seconds, so this would only wait. Start "
+                "one (`toile up`, or the `generate` process of the Procfile) and ask again.",
+                retry_after=_RETRY_SECONDS,
+            )
+        self._served_until = self._now() + _SECONDS
+
+    def _count(self, site_id: str | None, limit: int) -> int:
+        now = self._now()
+        with self._lock:
+            known = self._counts.get(site_id)
+        if known is not None and now - known[0] < _SECONDS:
+            return known[1]
+        with self._records.reading() as tx:
+            queued = waiting.count(tx, site_id=site_id, most=limit + 1)
+        with self._lock:
+            self._counts[site_id] = (now, queued)
+        return queued
+
+    def _add(self, site_id: str, jobs: int) -> None:
+        """Count what was let through since, so that a burst cannot pass between two counts."""
+        with self._lock:
+            for who in (None, site_id):
+                at, queued = self._counts[who]
+                self._counts[who] = (at, queued + jobs)
+
+
+def _full(queued: int, limit: int) -> QueueFullError:
+    return QueueFullError(
+        f"{queued} design jobs wait already and {limit} may (TOILE_QUEUE_LIMIT). Ask again later, "
+        "or let the operator add workers.",
+        queued=queued,
+        limit=limit,
+        retry_after=_RETRY_SECONDS,
+    )
+
+
+def _over_quota(queued: int, limit: int) -> QuotaExceededError:
+    return QuotaExceededError(
+        f"This site has {queued} design jobs waiting and may have {limit} "
+        "(TOILE_SITE_QUEUE_LIMIT). Ask again when some are done, or cancel some.",
+        queued=queued,
+        limit=limit,
+        retry_after=_RETRY_SECONDS,
+    )

@@ -1,0 +1,190 @@
+"""From a request for designs to the spec of a job: the release, the condition, the terms."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
+
+from shared.colour import FAMILY_NAMES, code_of, nearest_family
+from shared.errors import InvalidInputError
+from shared.jobs.submit import Asked, Terms
+from shared.records import Transaction, models
+from shared.schemas.designs import COLOUR_KEYS, DesignRequest, Priority
+from shared.schemas.jobs import DesignSpec
+from shared.schemas.models import Release
+from shared.schemas.problems import Fault
+from web import auth
+from web.choices import unknown
+from web.runtime import runtime
+
+_SEEDS: Final = 2**31
+_COLOUR: Final = "colour"
+
+
+class OnTerms(Protocol):
+    """A request that says how urgent it is."""
+
+    @property
+    def priority(self) -> Priority:
+        """How urgent it is."""
+        ...
+
+    @property
+    def expires_in(self) -> float | None:
+        """Seconds after which nobody wants it."""
+        ...
+
+    @property
+    def fresh(self) -> bool:
+        """Whether an earlier answer will not do."""
+        ...
+
+    @property
+    def seed(self) -> int | None:
+        """What to start from."""
+        ...
+
+
+def one(request: DesignRequest) -> Asked:
+    """Return the job that a request asks for.
+
+    Raises:
+        InvalidInputError, NotFoundError: it names what the release or the site does not have.
+        NoWorkerError, QueueFullError, QuotaExceededError: it could not be made in time.
+    """
+    (asked,) = several([request])
+    return asked
+
+
+def several(requests: Sequence[DesignRequest]) -> list[Asked]:
+    """Return the jobs that requests ask for; what is wrong with one refuses all.
+
+    Raises:
+        InvalidInputError, NotFoundError: naming the request by its place where there are several.
+        NoWorkerError, QueueFullError, QuotaExceededError: they could not be made in time.
+    """
+    runtime().admission.admit(auth.site_id(), len(requests))
+    found: dict[tuple[str | None, str | None], Release] = {}
+    asked: list[Asked] = []
+    with runtime().records.reading() as tx:
+        for place, request in enumerate(requests):
+            name = (request.release, request.model)
+            try:
+                if name not in found:
+                    found[name] = _release(tx, request)
+                spec = spec_of(request, found[name], seed=fresh_seed())
+            except InvalidInputError as error:
+                raise _at(place, error) if len(requests) > 1 else error from None
+            asked.append(Asked(spec, terms_of(request)))
+    return asked
+
+
+def fresh_seed() -> int:
+    """Return a seed that nobody named."""
+    return secrets.randbelow(_SEEDS)
+
+
+def terms_of(request: OnTerms, *, repeatable: bool | None = None) -> Terms:
+    """Return the terms of a request; with a seed of its own an earlier answer may stand for it."""
+    return Terms(
+        priority=request.priority,
+        expires_in=request.expires_in,
+        fresh=request.fresh,
+        repeatable=request.seed is not None if repeatable is None else repeatable,
+    )
+
+
+def condition_of(asked: Mapping[str, str], release: Release) -> dict[str, str]:
+    """Return a condition in the words of a release.
+
+    Raises:
+        InvalidInputError: the release knows no such attribute, value or colour.
+    """
+    return {name: _value(name, value, release) for name, value in asked.items()}
+
+
+def _at(place: int, error: InvalidInputError) -> InvalidInputError:
+    faults = [
+        fault.model_copy(update={"location": ("requests", place, *fault.location)})
+        for fault in error.details.get("errors", ())
+    ]
+    details = {**error.details, "errors": faults}
+    return InvalidInputError(f"Request {place}: {error.message}", **details)
+
+
+def spec_of(asked: DesignRequest, release: Release, *, seed: int) -> DesignSpec:
+    """Return the spec of a design job.
+
+    Args:
+        asked: the request.
+        release: the release that it names.
+        seed: what to start from where the request names no seed.
+
+    Raises:
+        InvalidInputError: the release knows no such attribute or value, or is too small.
+    """
+    return DesignSpec(
+        release_id=release.id,
+        count=asked.count,
+        condition=condition_of(asked.condition, release),
+        seed=seed if asked.seed is None else asked.seed,
+        size=size_of(asked.size, release),
+        format=asked.format,
+        variety=asked.variety,
+    )
+
+
+def _release(tx: Transaction, asked: DesignRequest) -> Release:
+    if (asked.release is None) == (asked.model is None):
+        raise InvalidInputError(
+            "Give either `release` or `model`: a release stays the same for ever, a model stands "
+            "for its newest release. GET /v1/models lists both.",
+            errors=[Fault(location=("release",), message="expected one of `release`, `model`")],
+        )
+    site_id = auth.site_id()
+    reference = asked.release
+    if reference is None:
+        model = models.get(tx, site_id, str(asked.model))
+        # A model is made with its first release, so there is one.
+        reference = str(model.newest_release_id)
+    return models.release(tx, reference, site_id=site_id).release
+
+
+def _value(name: str, value: str, release: Release) -> str:
+    if release.colours and name in COLOUR_KEYS:
+        return _colour(name, value)
+    known = release.vocabulary.get(name)
+    if known is None:
+        what = "an attribute that this release knows"
+        allowed = (*release.vocabulary, *(COLOUR_KEYS if release.colours else ()))
+        raise unknown(what, name, allowed, place=("condition", name))
+    if value in known:
+        return value
+    if name == _COLOUR and value.startswith("#"):
+        family = nearest_family(value, known)
+        if family is not None:
+            return family
+    raise unknown(f"a {name} that this release knows", value, known, place=("condition", name))
+
+
+def _colour(name: str, value: str) -> str:
+    """Return a colour as it was given; the worker knows what it stands for."""
+    if code_of(value) is None:
+        what = "a colour: neither #rrggbb nor one of the families"
+        raise unknown(what, value, FAMILY_NAMES, place=("condition", name))
+    return value
+
+
+def size_of(asked: int | None, release: Release) -> int:
+    """Return the side of the pictures: what was asked, or the release's own.
+
+    Raises:
+        InvalidInputError: the release makes none as large.
+    """
+    if asked is not None and asked > release.size:
+        raise InvalidInputError(
+            f"This release makes pictures of {release.size} px, not of {asked}. Ask for "
+            f"{release.size} or less, or train a larger model.",
+            errors=[Fault(location=("size",), message=f"expected at most {release.size}")],
+            largest=release.size,
+        )
+    return asked or release.size
