@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from shared.errors import ConflictError
+from shared.errors import ConflictError, InvalidInputError
 from shared.taste.arrays import Floats
 from shared.taste.logistic import Gaussian, Observations, Posterior, fit
 from shared.taste.packing import Arrays, pack, unpack
@@ -114,6 +114,8 @@ def read(data: bytes) -> Prior:
 
 def _built(heading: dict[str, Any], arrays: Arrays) -> Prior:
     belief = Gaussian(arrays["mean"], arrays["root"])
+    if not (np.isfinite(belief.mean).all() and np.isfinite(belief.root).all()):
+        raise InvalidInputError("the prior is not finite")
     return Prior(belief, str(heading["space"]), int(heading["shoppers"]))
 
 

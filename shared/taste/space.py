@@ -132,7 +132,7 @@ class FeatureSpace:
 
 
 def learn(items: Items) -> FeatureSpace:
-    """Learn the space from a catalog, the same one from the same garments.
+    """Learn the space from a catalog; store it with `write`, for two machines round differently.
 
     The number of components is the number of eigenvalues that rise above noise, by the threshold
     of Gavish and Donoho, "The optimal hard threshold for singular values is 4/sqrt(3)", IEEE

@@ -101,11 +101,12 @@ def _signals(means: Floats, evidence: Evidence, gallery: Gallery) -> Floats:
 
 
 def _having(gallery: Gallery, places: Places) -> Floats:
-    """Return how far items have each label value and colour family, ``[m, v]``, 0 to 1."""
+    """Return 1 where items have a label value or, in their main colour, a family: ``[m, v]``."""
     items = gallery.items.take(places)
     nothing = np.zeros(len(gallery.space.values), dtype=np.float32)
     labels = one_hot(items, gallery.space.values, nothing)
-    tints = np.nan_to_num(swatches.families(items.colours))
+    soft = np.nan_to_num(swatches.memberships(items.colours[:, 0]))
+    tints = (soft == soft.max(1, keepdims=True)) & (soft > 0)  # people count whole garments
     return np.concatenate([labels, tints], axis=1).astype(np.float64)
 
 
