@@ -19,7 +19,7 @@ HALF_LIFE: Final = timedelta(days=180)
 BACKGROUND: Final = 64
 """Garments that stand for what was passed by: enough that the draw hardly matters to a ranking."""
 
-BACKGROUND_MOST: Final = 10.0
+BACKGROUND_MOST: Final = 20.0
 """Likes beyond this many ask for no more background: by then they speak for themselves."""
 
 NOBODY: Final = -1

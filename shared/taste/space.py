@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -10,10 +10,11 @@ import numpy as np
 
 from shared import colour
 from shared.errors import InvalidInputError
-from shared.taste import swatches
+from shared.taste import prototypes, swatches
 from shared.taste.arrays import Floats, Singles
 from shared.taste.items import EMBEDDED, Items
 from shared.taste.packing import Arrays, pack, unpack
+from shared.taste.prototypes import Prototypes
 
 KIND: Final = "feature space 1"
 COLOUR: Final = "colour"
@@ -29,10 +30,10 @@ class FeatureSpace:
     """How items become rows of numbers; learned from one catalog, then fixed.
 
     Columns are, in this order: the embedding's principal components, whitened; colour (families,
-    then CIELAB); one for each common label value; and a constant 1, for how readily a shopper
-    likes anything at all. The embedding, colour, and all labels together each have a total variance
-    of 1 over the catalog, so that none drowns the others. What is not known of an item counts as
-    the catalog's mean, 0.
+    then CIELAB); one for each common label value; likeness to typical garments in all of these; and
+    a constant 1, for how readily a shopper likes anything at all. The embedding, colour, all labels
+    together, and likeness each have a total variance of 1 over the catalog, so that none drowns the
+    others. What is not known of an item counts as the catalog's mean, 0.
 
     Attributes:
         centre: float32 ``[128]``, mean embedding.
@@ -42,6 +43,7 @@ class FeatureSpace:
         values: (attribute, value) of each label column.
         label_mean: float32 ``[labels]``, part of the garments that have the value.
         label_scale: float32 ``[labels]``.
+        prototypes: typical garments in the columns before theirs.
         contrasts: float32 ``[labels + 16, d]``: mean features of the garments with each value,
             then of each colour family, less those of all garments.
     """
@@ -53,15 +55,17 @@ class FeatureSpace:
     values: tuple[tuple[str, str], ...]
     label_mean: Singles
     label_scale: Singles
+    prototypes: Prototypes
     contrasts: Singles
 
     def __post_init__(self) -> None:
         labels = len(self.values)
         shapes = (self.centre.shape, self.axes.shape[0], self.colour_mean.shape)
         rest = (self.label_mean.shape, self.label_scale.shape, self.contrasts.shape)
+        plain = int(self.axes.shape[1]) + swatches.COLUMNS + labels
         if shapes != ((EMBEDDED,), EMBEDDED, (swatches.COLUMNS,)) or rest != (
             (labels,), (labels,), (labels + len(swatches.FAMILIES), self.columns),
-        ):  # fmt: skip
+        ) or self.prototypes.rows.shape[1] != plain:  # fmt: skip
             raise InvalidInputError(
                 f"a feature space's arrays do not fit each other: {shapes}, {rest}, {labels} labels"
             )
@@ -69,7 +73,7 @@ class FeatureSpace:
     @property
     def columns(self) -> int:
         """Length d of a row of features."""
-        return int(self.axes.shape[1]) + swatches.COLUMNS + len(self.values) + 1
+        return int(sum(self.prototypes.rows.shape)) + 1
 
     @cached_property
     def fingerprint(self) -> str:
@@ -78,14 +82,20 @@ class FeatureSpace:
 
     def features(self, items: Items) -> Singles:
         """Return float32 ``[n, d]``. Values that the catalog did not have are left out."""
+        plain = self.plain(items)
+        constant = np.ones((len(items), 1), dtype=np.float32)
+        return np.concatenate([plain, self.prototypes.columns(plain), constant], axis=1)
+
+    def plain(self, items: Items) -> Singles:
+        """Return the columns before likeness, float32 ``[n, b]``."""
         blocks = (items.embeddings[at : at + _BLOCK] for at in range(0, len(items), _BLOCK))
         embedded = [(block - self.centre) @ self.axes for block in blocks]
+        labels = one_hot(items, self.values, self.label_mean) - self.label_mean
         return np.concatenate(
             [
                 np.concatenate(embedded) if embedded else items.embeddings @ self.axes,
                 self._colours(items.colours),
-                (one_hot(items, self.values, self.label_mean) - self.label_mean) * self.label_scale,
-                np.ones((len(items), 1), dtype=np.float32),
+                labels * self.label_scale,
             ],
             axis=1,
         )
@@ -148,6 +158,7 @@ def learn(items: Items) -> FeatureSpace:
     mean = colours.mean(0) if len(colours) else np.zeros(swatches.COLUMNS, np.float32)
     values = _common(items)
     share = _shares(items, values)
+    width = axes.shape[1] + swatches.COLUMNS + len(values)
     bare = FeatureSpace(
         centre=centre,
         axes=axes,
@@ -156,16 +167,22 @@ def learn(items: Items) -> FeatureSpace:
         values=values,
         label_mean=share,
         label_scale=_label_scale(values, share),
-        contrasts=_no_contrasts(axes, values),
+        prototypes=prototypes.none(width),
+        contrasts=np.zeros((len(values) + len(swatches.FAMILIES), width + 1), np.float32),
     )
-    return _with_contrasts(bare, items)
+    return _with_contrasts(bare, items, prototypes.learn(bare.plain(items)))
 
 
 def write(space: FeatureSpace) -> bytes:
     """Return a space as .npz bytes; the same space gives the same bytes."""
+    typical = space.prototypes
+    heading = {
+        "values": space.values, "colour_scale": space.colour_scale, "reach": typical.reach,
+    }  # fmt: skip
     arrays = {name: getattr(space, name) for name in _ARRAYS}
-    heading = {"values": space.values, "colour_scale": space.colour_scale}
-    return pack(KIND, heading, arrays)
+    return pack(KIND, heading, {
+        **arrays, "typical": typical.rows, "likeness_mean": typical.mean, "mix": typical.mix,
+    })  # fmt: skip
 
 
 def read(data: bytes) -> FeatureSpace:
@@ -185,6 +202,9 @@ def _built(heading: dict[str, Any], arrays: Arrays) -> FeatureSpace:
     return FeatureSpace(
         values=values,
         colour_scale=float(heading["colour_scale"]),
+        prototypes=Prototypes(
+            arrays["typical"], float(heading["reach"]), arrays["likeness_mean"], arrays["mix"]
+        ),
         **{name: arrays[name] for name in _ARRAYS},
     )
 
@@ -243,14 +263,11 @@ def one_hot(items: Items, values: tuple[tuple[str, str], ...], unknown: Singles)
     return result
 
 
-def _no_contrasts(axes: Singles, values: tuple[tuple[str, str], ...]) -> Singles:
-    rows = len(values) + len(swatches.FAMILIES)
-    return np.zeros((rows, axes.shape[1] + swatches.COLUMNS + len(values) + 1), np.float32)
-
-
-def _with_contrasts(bare: FeatureSpace, items: Items) -> FeatureSpace:
-    """Return the space with the mean features of each value and family filled in."""
-    features = bare.features(items)
+def _with_contrasts(bare: FeatureSpace, items: Items, typical: Prototypes) -> FeatureSpace:
+    """Return the space with prototypes and the mean features of each value and family."""
+    plain = bare.plain(items)
+    constant = np.ones((len(items), 1), dtype=np.float32)
+    features = np.concatenate([plain, typical.columns(plain), constant], axis=1)
     labelled = one_hot(items, bare.values, np.zeros_like(bare.label_mean)).T
     tinted = np.nan_to_num(swatches.families(items.colours)).T
     weights = np.concatenate([labelled, tinted])
@@ -258,5 +275,4 @@ def _with_contrasts(bare: FeatureSpace, items: Items) -> FeatureSpace:
     enough = total >= LEAST_GARMENTS
     means = weights @ features / np.maximum(total, 1e-9)
     contrasts = np.where(enough, means - features.mean(0), 0).astype(np.float32)
-    names = {name: getattr(bare, name) for name in bare.__dataclass_fields__}
-    return FeatureSpace(**{**names, "contrasts": contrasts})
+    return replace(bare, prototypes=typical, contrasts=contrasts)

@@ -13,7 +13,7 @@ from shared.taste.logistic import Gaussian, Observations, fit
 def some_prior(d: int, seed: int = 0, scale: float = 1.0) -> Gaussian:
     rng = np.random.default_rng(seed)
     root = np.linalg.cholesky(np.eye(d) + 0.3 * (a := rng.normal(size=(d, d))) @ a.T / d)
-    return Gaussian(rng.normal(size=d) * 0.3, scale * root)
+    return Gaussian(rng.normal(size=d) * 0.3, np.asarray(scale * root, dtype=np.float64))
 
 
 def seen(n: int, d: int, seed: int = 0) -> Observations:

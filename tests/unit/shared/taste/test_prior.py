@@ -46,7 +46,8 @@ def test_three_likes_move_the_taste_further_with_a_population_behind_them() -> N
     tastes = population(np.random.default_rng(1), 260)
     learned = priors.learn([shopper(one, rng, 30) for one in tastes[:200]], start())
     garments = rng.normal(size=(400, COLUMNS))
-    flat, informed = [], []
+    flat: list[float] = []
+    informed: list[float] = []
     for weights in tastes[200:]:
         utility = garments @ weights
         liked = rng.choice(np.flatnonzero(utility > np.quantile(utility, 0.8)), 3, replace=False)

@@ -16,10 +16,11 @@ from shared.taste.items import Items
 Draw = Callable[..., Items]
 
 
-def test_embedding_colour_and_labels_have_the_same_variance(gallery: Gallery) -> None:
+def test_embedding_colour_labels_and_likeness_have_the_same_variance(gallery: Gallery) -> None:
     features, learned = gallery.features, gallery.space
     k = learned.axes.shape[1]
-    edges = [0, k, k + swatches.COLUMNS, k + swatches.COLUMNS + len(learned.values)]
+    plain = k + swatches.COLUMNS + len(learned.values)
+    edges = [0, k, k + swatches.COLUMNS, plain, learned.columns - 1]
     for start, end in pairwise(edges):
         assert features[:, start:end].var(0).sum() == pytest.approx(1, rel=1e-3)
     assert (features[:, -1] == 1).all()
@@ -50,9 +51,9 @@ def test_what_is_unknown_counts_as_the_mean(gallery: Gallery) -> None:
         labels=np.full((1, 2), -1, np.int32),
     )
     row = gallery.space.features(blank)[0]
-    k = gallery.space.axes.shape[1]
+    k, plain = gallery.space.axes.shape[1], gallery.space.prototypes.rows.shape[1]
     assert row[:k] == pytest.approx(gallery.features[0, :k], abs=1e-5)
-    assert row[k:-1].tolist() == [0] * (len(row) - k - 1)
+    assert row[k:plain].tolist() == [0] * (plain - k)
 
 
 def test_labels_are_found_by_name_whatever_their_codes(gallery: Gallery) -> None:
@@ -147,3 +148,22 @@ def test_a_second_colour_counts_half_of_the_main() -> None:
     mixed = swatches.families(pair)[0]
     assert mixed[FAMILY_NAMES.index("red")] == pytest.approx(2 / 3, abs=0.05)
     assert mixed[FAMILY_NAMES.index("green")] == pytest.approx(1 / 3, abs=0.05)
+
+
+def test_likeness_tells_a_combination_that_no_sum_of_parts_can(gallery: Gallery) -> None:
+    """Navy coats and red dresses, but not navy dresses nor red coats."""
+    rows = gallery.features.astype(np.float64)
+    coat = gallery.items.having("category", "coat")
+    dress = gallery.items.having("category", "dress")
+    navy, red = np.arange(240) % 4 == 0, np.arange(240) % 4 == 1
+    wanted = ((coat & navy) | (dress & red)).astype(np.float64)
+    asked = (coat | dress) & (navy | red)
+    plain = gallery.space.prototypes.rows.shape[1]
+
+    def left(columns: np.ndarray) -> float:
+        fitted = columns @ np.linalg.lstsq(columns, wanted[asked], rcond=None)[0]
+        return float(((fitted - wanted[asked]) ** 2).mean())
+
+    base = np.column_stack([rows[asked, plain - 6 : plain], rows[asked, 5:24], rows[asked, -1]])
+    assert left(base) > 0.2, "labels and colour alone leave it to chance"
+    assert left(rows[asked][:, plain:]) < 0.05
