@@ -101,6 +101,12 @@ class ReleaseCorruptError(ToileError):
     reason = "release_corrupt"
 
 
+class TasteCorruptError(ToileError):
+    """A garment index, feature space or taste prior is damaged, or of another format."""
+
+    reason = "taste_corrupt"
+
+
 class LibraryMissingError(ToileError):
     """An optional library that this needs is not installed."""
 

@@ -1,0 +1,86 @@
+"""How soon a taste is learned, by simulated shoppers, and what learning it costs."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from shared.errors import InvalidInputError
+from shared.taste import index
+from tests.bench import machine, numbers, results, taste_simulation, taste_times
+from tests.bench.taste_worlds import Setup, World, synthetic
+
+PARTS = ("simulation", "times")
+
+
+@click.command()
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for results.")
+@click.option("--worlds", default=5, show_default=True, help="Seeds 1, 2, ...; none was tuned on.")
+@click.option("--garments", default=4000, show_default=True, help="Of a synthetic catalog.")
+@click.option("--index", "index_file", type=click.Path(path_type=Path, exists=True),
+              help="A garment index, to rank real garments; needs --hidden.")  # fmt: skip
+@click.option("--hidden", type=click.Path(path_type=Path, exists=True),
+              help="Their .npy [n, h], another embedding: what tastes are made of.")  # fmt: skip
+@click.option("--teachers", default=150, show_default=True, help="Shoppers that came before.")
+@click.option("--judged", default=100, show_default=True, help="Shoppers of each world.")
+@click.option("--dislikes", default=0, show_default=True, help="Told for each like.")
+@click.option("--large", default=100_000, show_default=True, help="Garments to time a search in.")
+@click.option("--repeats", default=15, show_default=True, help="Of each timed step.")
+@click.option("--parts", multiple=True, type=click.Choice(PARTS), default=PARTS,
+              show_default=True)  # fmt: skip
+def main(  # noqa: PLR0913 - one parameter an option is click's way
+    *, out: Path, worlds: int, garments: int, index_file: Path | None, hidden: Path | None,
+    teachers: int, judged: int, dislikes: int, large: int, repeats: int, parts: tuple[str, ...],
+) -> None:  # fmt: skip
+    """Simulate shoppers of synthetic or real garments, and time the steps."""
+    real = None if index_file is None else read(index_file, hidden)
+    name = "synthetic" if index_file is None else index_file.stem
+    if "simulation" in parts:
+        setup = replace(Setup(), teachers=teachers, judged=judged, dislikes=dislikes)
+        told = simulated(worlds, garments, real, setup)
+        results.write(out / f"taste-{name}-{dislikes}-dislikes.json", told)
+        click.echo(taste_simulation.as_text(told["table"]))
+    if "times" in parts:
+        small = (real or synthetic(1, garments)).items
+        wide = taste_times.repeated(small, large)
+        times = taste_times.measure(small, wide, repeats=repeats)
+        results.write(out / f"taste-{name}-times.json", {"ms": times, "machine": machine.facts()})
+        click.echo("\n".join(f"{ms['median']:9.2f} ms  {step}" for step, ms in times.items()))
+
+
+def read(index_file: Path, hidden: Path | None) -> World:
+    """Read real garments and the embedding that tastes are made of, standardised.
+
+    Raises:
+        InvalidInputError: the embedding is not given, or does not fit the garments.
+    """
+    items = index.read(index_file.read_bytes())
+    if hidden is None:
+        raise InvalidInputError("Real garments need --hidden: what the ranker does not see.")
+    rows = np.load(hidden, allow_pickle=False).astype(np.float64)
+    if rows.shape[:1] != (len(items),) or rows.ndim != 2:
+        raise InvalidInputError(f"{hidden} has shape {rows.shape}; expected [{len(items)}, h].")
+    spread = np.maximum(rows.std(0), 1e-9)
+    return World(items, (rows - rows.mean(0)) / spread)
+
+
+def simulated(worlds: int, garments: int, real: World | None, setup: Setup) -> dict[str, Any]:
+    """Simulate so many worlds; of real garments, so many populations of shoppers."""
+    found = []
+    for seed in range(1, worlds + 1):
+        world = real or synthetic(seed, garments)
+        told = taste_simulation.simulate(world.items, world.hidden, seed=seed, setup=setup)
+        found.append(told)
+    return {
+        "table": taste_simulation.summarise(found, seed=0),
+        "setup": numbers.plain(vars(setup)),
+        "worlds": worlds,
+        "tuned_on": taste_simulation.TUNED_ON,
+        "machine": machine.facts(),
+    }
+
+
+if __name__ == "__main__":
+    main()
