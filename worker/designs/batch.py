@@ -1,27 +1,17 @@
-"""One batch of designs: members in, one forward pass, pictures or an error for each member."""
+"""One batch of designs on the device: members in, one forward pass, images or an error for each."""
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.colour import FAMILY_NAMES, code_of
 from shared.errors import InvalidInputError, OutOfMemoryError, ToileError
-from shared.schemas.designs import (
-    COLOUR_KEYS,
-    ImageFormat,
-    Mix,
-    Origin,
-    Reason,
-    Variation,
-    Walk,
-)
+from shared.schemas.designs import COLOUR_KEYS, Reason, Walk
 from shared.schemas.jobs import DesignSpec
-from worker.designs.images import animate, encode
-from worker.designs.orders import Order, orders_of, own
+from worker.designs.orders import Order, orders_of
 
 _MEMORY_ERRORS: Final = frozenset({"ResourceExhaustedError"})
 """TensorFlow's own, told by name so that this module need not load TensorFlow."""
@@ -80,6 +70,12 @@ class Drawn:
         order: what was asked of the device.
         condition: whole, with what was left open as it was drawn.
         pixels: uint8 [height, width, 1 or 3].
+        score: how sure the shopper's taste is of it, 0..1; None without a shopper.
+        reasons: the signals that moved the score most.
+        embedding: float32 [d], as the catalog's encoder sees it; None where it was not looked at.
+        colours: measured main and second colour, CIELAB float32 [2, 3]; NaN where there is none.
+        is_copy: whether it is nearer to a garment than new ones are.
+        replaced: how often it was drawn anew because it was a copy.
     """
 
     order: Order
@@ -88,6 +84,9 @@ class Drawn:
     score: float | None = None
     reasons: tuple[Reason, ...] | None = None
     embedding: NDArray[np.float32] | None = None
+    colours: NDArray[np.float32] | None = None
+    is_copy: bool = False
+    replaced: int = 0
 
 
 @dataclass(frozen=True)
@@ -96,56 +95,6 @@ class Member:
 
     spec: DesignSpec
     drawn: tuple[Drawn, ...] = ()
-    error: Exception | None = None
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One encoded design, and what makes it again.
-
-    Attributes:
-        drawn: as the device made it; of an animation, its first frame.
-        data: the file.
-        image_format: of the file.
-        frames: more than 1 for an animation.
-    """
-
-    drawn: Drawn
-    data: bytes
-    image_format: ImageFormat
-    frames: int = 1
-
-    @property
-    def seed(self) -> int:
-        """The design's seed."""
-        return self.drawn.order.seed
-
-    @property
-    def condition(self) -> Mapping[str, str]:
-        """What it was made under, whole."""
-        return self.drawn.condition
-
-    def as_columns(self, spec: DesignSpec) -> dict[str, Any]:
-        """Return what a record of it says, beyond whose it is and where its bytes are."""
-        drawn = self.drawn
-        reasons = drawn.reasons
-        return {
-            "seed": self.seed,
-            "condition": dict(self.condition),
-            "length": len(self.data),
-            "sha256": hashlib.sha256(self.data).hexdigest(),
-            "frames": self.frames,
-            "origin": _origin(spec, drawn),
-            "score": drawn.score,
-            "reasons": None if reasons is None else [one.model_dump() for one in reasons],
-        }
-
-
-@dataclass(frozen=True)
-class Made:
-    """What one member of a batch came to: its pictures, or why there are none."""
-
-    pictures: tuple[Picture, ...] = ()
     error: Exception | None = None
 
 
@@ -184,58 +133,20 @@ def draw(
     return members
 
 
-def make(
-    generator: Generates,
-    specs: Sequence[DesignSpec],
-    *,
-    is_wanted: Callable[[int], bool] = lambda _index: True,
-) -> list[Made]:
-    """Draw and encode all members, in this thread; `draw` and `encoded` are the two halves.
+def paint(generator: Generates, orders: Sequence[Order]) -> list[Drawn]:
+    """Make some images in one pass, and tell what was drawn for what they left open."""
+    (pixels,) = _forward(generator, [orders])
+    return _drawn(generator, orders, pixels)
 
-    Args:
-        generator: the release's generator.
-        specs: what each member asks for.
-        is_wanted: asked after the forward pass, by the member's place: one that was cancelled
-            meanwhile is not encoded.
+
+def told_as_asked(spec: DesignSpec, drawn: Drawn) -> Drawn:
+    """Return a design whose condition says what was asked in the words in which it was asked.
+
+    `navy` stays `navy`, and gives the same again. The steps of a walk have conditions of their own.
     """
-    drawn = draw(generator, specs)
-    return [encoded(member) if is_wanted(index) else Made() for index, member in enumerate(drawn)]
-
-
-def encoded(member: Member) -> Made:
-    """Encode what was drawn for a member; what goes wrong is this member's alone."""
-    if member.error is not None:
-        return Made(error=member.error)
-    try:
-        if isinstance(member.spec.way, Walk):
-            return Made((_animation(member, member.spec.way),))
-        return Made(tuple(_picture(member.spec, one) for one in member.drawn))
-    except (OSError, ValueError) as error:
-        return Made(error=error)
-
-
-def _picture(spec: DesignSpec, drawn: Drawn) -> Picture:
-    data = encode(drawn.pixels, size=spec.size, image_format=spec.format)
-    return Picture(drawn, data, spec.format)
-
-
-def _animation(member: Member, walk: Walk) -> Picture:
-    spec, frames = member.spec, [one.pixels for one in member.drawn]
-    data = animate(frames, size=spec.size, milliseconds=walk.frame_milliseconds)
-    return Picture(member.drawn[0], data, ImageFormat.WEBP, frames=len(frames))
-
-
-def _origin(spec: DesignSpec, drawn: Drawn) -> dict[str, Any] | None:
-    """Return how the latent came about; None where it is the seed's own, as most are."""
-    latent = drawn.order.latent
-    of: tuple[str, ...] = ()
-    if isinstance(spec.way, Variation):
-        of = (spec.way.of,)
-    elif isinstance(spec.way, Mix | Walk):
-        of = spec.way.of
-    if not of and latent == own(drawn.order.seed):
-        return None
-    return Origin(way=spec.way.type, of=of, latent=latent).model_dump(mode="json")
+    if isinstance(spec.way, Walk):
+        return drawn
+    return replace(drawn, condition={**drawn.condition, **spec.condition})
 
 
 def _member(
@@ -246,17 +157,17 @@ def _member(
 ) -> Member:
     if isinstance(result, Exception):
         return Member(spec, error=result)
+    drawn = _drawn(generator, orders, result)
+    return Member(spec, tuple(told_as_asked(spec, one) for one in drawn))
+
+
+def _drawn(generator: Generates, orders: Sequence[Order], pixels: NDArray[np.uint8]) -> list[Drawn]:
     seeds = [order.seed for order in orders]
     whole = generator.complete(seeds, [order.condition for order in orders])
-    # What was asked is told as it was asked: `navy` stays `navy`, and gives the same again.
-    told = {} if isinstance(spec.way, Walk) else spec.condition
-    return Member(
-        spec,
-        tuple(
-            Drawn(order, {**condition, **told}, pixels)
-            for order, condition, pixels in zip(orders, whole, result, strict=True)
-        ),
-    )
+    return [
+        Drawn(order, condition, each)
+        for order, condition, each in zip(orders, whole, pixels, strict=True)
+    ]
 
 
 def _pass_in_halves(

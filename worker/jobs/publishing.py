@@ -18,7 +18,8 @@ from shared.records import designs
 from shared.schemas.base import Schema
 from shared.schemas.jobs import DesignSpec, JobRecord
 from worker.attempt import CancelledError, Heartbeat, end_badly
-from worker.designs.batch import Made, Member, Picture, encoded
+from worker.designs.batch import Member
+from worker.designs.encoding import Made, Picture, encoded
 from worker.runtime import Runtime
 
 LOG: Final = logging.getLogger(__name__)

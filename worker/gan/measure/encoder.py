@@ -60,12 +60,12 @@ class Encoder:
 
     letter: ClassVar[str] = "B"
 
-    def __init__(self, about: dict[str, Any], network: Any) -> None:
+    def __init__(self, about: dict[str, Any], network: Any, *, batch: int | None = None) -> None:
         self._about = dict(about)
         self._weights = network.get_weights()
         self.digest = trunk.digest(self._about, self._weights)
         self._run = trunk.Batched(
-            network.trunk, frame=trunk.frame_of(about), channels=about["channels"]
+            network.trunk, frame=trunk.frame_of(about), channels=about["channels"], batch=batch
         )
         self._scale = np.float32(about["scale"])
 
@@ -89,8 +89,12 @@ class Encoder:
         return trunk.to_bytes(self._about, self._weights)
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> "Encoder":
+    def from_bytes(cls, data: bytes, *, batch: int | None = None) -> "Encoder":
         """Read what `to_bytes` wrote.
+
+        Args:
+            data: the file.
+            batch: images a pass, as `trunk.Batched` takes it.
 
         Raises:
             UnreadableSourceError: damaged, or not an encoder.
@@ -98,7 +102,7 @@ class Encoder:
         about, weights = trunk.from_bytes(data, letter=cls.letter)
         network = Network(size=trunk.frame_of(about).side, channels=about["channels"], seed=0)
         trunk.put(network, weights, letter=cls.letter)
-        return cls(about, network)
+        return cls(about, network, batch=batch)
 
 
 def train_encoder(

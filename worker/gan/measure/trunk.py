@@ -95,12 +95,26 @@ class Batched:
     """A network as a function of bytes, compiled once for batches of one size."""
 
     def __init__(
-        self, function: Callable[[tf.Tensor], tf.Tensor], *, frame: Frame, channels: int
+        self,
+        function: Callable[[tf.Tensor], tf.Tensor],
+        *,
+        frame: Frame,
+        channels: int,
+        batch: int | None = None,
     ) -> None:
+        """Compile it.
+
+        Args:
+            function: [n, side, side, channels] in [-1, 1] -> [n, d].
+            frame: of the images.
+            channels: of the images.
+            batch: images a pass; None takes many, which is right for a whole catalog and wrong for
+                the few of a request.
+        """
         self._frame = frame
         self._shape = (frame.height, frame.width, channels)
         # Always the same number: another one may round differently, and compiles anew.
-        self._batch = max(32, min(512, _PIXELS_AT_ONCE // frame.side**2))
+        self._batch = batch or max(32, min(512, _PIXELS_AT_ONCE // frame.side**2))
         signature = [tf.TensorSpec((self._batch, frame.side, frame.side, channels), tf.uint8)]
         self._run = tf.function(lambda x: function(as_seen(x)), input_signature=signature)
         self._width = int(self._run.get_concrete_function().output_shapes[-1])

@@ -54,8 +54,9 @@ class Untrained:
 
     letter: ClassVar[str] = "C"
 
-    def __init__(self, *, frame: Frame, channels: int) -> None:
+    def __init__(self, *, frame: Frame, channels: int, batch: int | None = None) -> None:
         self._about = trunk.about(self.letter, frame, channels)
+        self._batch = batch
         self._take(Network(size=frame.side, channels=channels))
 
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -71,14 +72,18 @@ class Untrained:
         return trunk.to_bytes(self._about, self._weights)
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> "Untrained":
+    def from_bytes(cls, data: bytes, *, batch: int | None = None) -> "Untrained":
         """Read what `to_bytes` wrote.
+
+        Args:
+            data: the file.
+            batch: images a pass, as `trunk.Batched` takes it.
 
         Raises:
             UnreadableSourceError: damaged, or another extractor.
         """
         about, weights = trunk.from_bytes(data, letter=cls.letter)
-        made = cls(frame=trunk.frame_of(about), channels=about["channels"])
+        made = cls(frame=trunk.frame_of(about), channels=about["channels"], batch=batch)
         trunk.put(made._network, weights, letter=cls.letter)
         made._take(made._network)
         return made
@@ -88,5 +93,8 @@ class Untrained:
         self._weights = network.get_weights()
         self.digest = trunk.digest(self._about, self._weights)
         self._run = trunk.Batched(
-            network, frame=trunk.frame_of(self._about), channels=self._about["channels"]
+            network,
+            frame=trunk.frame_of(self._about),
+            channels=self._about["channels"],
+            batch=self._batch,
         )

@@ -10,7 +10,8 @@ from shared.errors import OutOfMemoryError
 from shared.schemas.designs import ImageFormat, Walk
 from shared.schemas.jobs import DesignSpec
 from tests.fixtures.painter import Dyer, Painter
-from worker.designs.batch import draw, make
+from worker.designs.batch import draw
+from worker.designs.encoding import make
 from worker.designs.images import encode
 from worker.designs.orders import own, seeds_of
 
