@@ -69,6 +69,17 @@ class Encoder:
         )
         self._scale = np.float32(about["scale"])
 
+    @property
+    def side(self) -> int:
+        """The longer side of the pictures that it reads, px."""
+        frame = trunk.frame_of(self._about)
+        return max(frame.height, frame.width)
+
+    @property
+    def channels(self) -> int:
+        """1 or 3, of the pictures that it reads."""
+        return int(self._about["channels"])
+
     def rescaled(self, images: NDArray[np.uint8]) -> "Encoder":
         """Make the features' mean square 1 on these images; for once after the training."""
         self._about["scale"] = float(self._scale) * trunk.scale_of(self.features, images)

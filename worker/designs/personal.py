@@ -1,0 +1,190 @@
+"""Designs for a shopper: propose many from their taste, score them, keep the best that differ."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from shared.errors import ConflictError
+from shared.schemas.designs import ForShopper, Latent, Reason
+from shared.schemas.jobs import DesignSpec
+from shared.taste.gallery import Gallery
+from shared.taste.items import UNKNOWN, Items
+from shared.taste.learning import Taste
+from shared.taste.ranking import RELEVANCE, diverse, looks
+from shared.taste.reasons import reasons
+from shared.taste.thompson import Known, Targets, propose
+from shared.taste.wishes import allowed
+from worker.designs.batch import Drawn, Generates, Member
+from worker.designs.orders import Order, between, in_codes, own, seeds_of
+
+NEAR_LIKED: Final = 0.3
+"""Part of the candidates whose latents begin at a liked design's."""
+
+_STRENGTH: Final = 0.6
+"""How far such a candidate goes from there: far enough to differ, near enough to be of its kind."""
+
+
+@dataclass(frozen=True)
+class Liked:
+    """A design that the shopper liked and that its release can make again."""
+
+    latent: Latent
+    condition: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Client:
+    """A shopper to design for.
+
+    Attributes:
+        taste: what is believed of them.
+        gallery: the garments and designs that it was learned from, in its space.
+        targets: the sorts of garments that the catalog holds.
+        liked: designs of the same release that they liked, the newest first.
+    """
+
+    taste: Taste
+    gallery: Gallery
+    targets: Targets
+    liked: Sequence[Liked]
+
+
+def orders_for(spec: DesignSpec, client: Client, generator: Generates) -> list[Order]:
+    """Return the candidates for a shopper.
+
+    Conditions are drawn by Thompson sampling from the taste; what the request names holds for all.
+    Latents are new ones, and for some candidates begin at those of liked designs.
+
+    Args:
+        spec: the job's; its way is `ForShopper`. Its seed draws all that is drawn.
+        client: the shopper.
+        generator: of the release.
+
+    Raises:
+        ConflictError: no garment of the catalog is as the shopper's hard wishes ask.
+    """
+    way = _way(spec)
+    count = max(way.candidates, spec.count)
+    rng = np.random.default_rng([spec.seed, 1])
+    known = Known(vocabulary=generator.vocabulary, colours=generator.slots > 0)
+    conditions = propose(
+        client.taste.posterior, client.targets, known,
+        count=count, rng=rng, wishes=client.taste.wishes,
+    )  # fmt: skip
+    asked = in_codes(spec.condition, slots=generator.slots)
+    seeds = seeds_of(spec.model_copy(update={"count": count}))
+    near = _places_near_liked(count, client, rng)
+    orders = []
+    for place, (seed, proposed) in enumerate(zip(seeds, conditions, strict=True)):
+        latent, condition = own(seed), proposed
+        if place in near:
+            liked = client.liked[near[place]]
+            latent = between(liked.latent, latent, _STRENGTH)
+            condition = in_codes(liked.condition, slots=generator.slots)
+        orders.append(Order(seed, latent, {**condition, **asked}, spec.variety))
+    return orders
+
+
+def chosen(member: Member, client: Client, *, relevance: float = RELEVANCE) -> Member:
+    """Return a member with the best of its candidates, each with its score and reasons.
+
+    Copies of garments are not among them, nor what a hard wish rules out by its measured colour,
+    nor two that look the same. Fewer than asked are left where no more differ.
+
+    Args:
+        member: what was drawn for a shopper, and looked at.
+        client: the shopper.
+        relevance: 1 looks at scores alone, less trades them for variety.
+
+    Returns:
+        The member with at most `spec.count` designs, the best first, or with an error where no
+        candidate is left.
+    """
+    if member.error is not None:
+        return member
+    usable = [one for one in member.drawn if not one.is_copy and one.embedding is not None]
+    if not usable:
+        return Member(member.spec, error=_nothing_left(len(member.drawn), "are copies of garments"))
+    items = items_of(usable, client.gallery.items.vocabulary)
+    fit = np.flatnonzero(allowed(items, [wish for wish in client.taste.wishes if wish.hard]))
+    if not len(fit):
+        return Member(member.spec, error=_nothing_left(len(usable), "are as the wishes ask"))
+    features = client.gallery.space.features(items)
+    belief = client.taste.posterior
+    scores = belief.means(features)
+    picked = fit[
+        diverse(
+            scores[fit], features[fit, :-1], looks(items, fit),
+            count=member.spec.count, relevance=relevance,
+        )
+    ]  # fmt: skip
+    likely = belief.probabilities(features[picked])
+    best = [
+        replace(usable[place], score=float(chance), reasons=_reasons(client, features[place]))
+        for place, chance in zip(picked.tolist(), likely.tolist(), strict=True)
+    ]
+    return replace(member, drawn=tuple(best))
+
+
+def items_of(drawn: Sequence[Drawn], vocabulary: Mapping[str, tuple[str, ...]]) -> Items:
+    """Return designs as items that a taste can score.
+
+    Args:
+        drawn: designs that were looked at.
+        vocabulary: of the catalog; values that it does not hold are unknown.
+    """
+    labels = np.full((len(drawn), len(vocabulary)), UNKNOWN, np.int32)
+    for row, one in enumerate(drawn):
+        for column, (name, values) in enumerate(vocabulary.items()):
+            value = one.condition.get(name)
+            if value in values:
+                labels[row, column] = values.index(value)
+    return Items(
+        ids=tuple(f"candidate {row}" for row in range(len(drawn))),
+        embeddings=np.stack([_known(one.embedding) for one in drawn]),
+        colours=np.stack([_known(one.colours) for one in drawn]),
+        labels=labels,
+        vocabulary=vocabulary,
+    )
+
+
+def _known(array: np.ndarray | None) -> np.ndarray:
+    if array is None:
+        message = "only designs that were looked at can be scored"
+        raise TypeError(message)
+    return array.astype(np.float32)
+
+
+def _way(spec: DesignSpec) -> ForShopper:
+    if not isinstance(spec.way, ForShopper):
+        message = f"a {spec.way.type} job is nobody's; only a shopper's has candidates"
+        raise TypeError(message)
+    return spec.way
+
+
+def _places_near_liked(count: int, client: Client, rng: np.random.Generator) -> dict[int, int]:
+    """Return which candidates begin at which liked designs."""
+    if not client.liked:
+        return {}
+    places = rng.permutation(count)[: round(NEAR_LIKED * count)]
+    return {int(place): int(rng.integers(len(client.liked))) for place in places}
+
+
+def _reasons(client: Client, features: np.ndarray) -> tuple[Reason, ...]:
+    taste = client.taste
+    found = reasons(taste.posterior, taste.prior, taste.evidence, client.gallery, features)
+    return tuple(Reason(item=item, share=round(share, 4)) for item, share in found)
+
+
+def _nothing_left(count: int, why: str) -> ConflictError:
+    none = "None" if "wishes" in why else "All"
+    return ConflictError(
+        f"{none} of the {count} candidates {why}, so none is left for the shopper. Ask for more "
+        "candidates, or for less."
+    )
+
+
+ClientOf = Callable[[DesignSpec], Client]
+"""Finds the shopper of a job; raises what keeps them from being designed for."""

@@ -1,0 +1,216 @@
+"""Garment indexes: the garments of a catalog as its encoder sees them, and what makes a copy."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared import ids
+from shared.artifacts import ArtifactStore, keys
+from shared.records import Transaction, catalogs, indexes
+from shared.schemas.jobs import TrainingSpec
+from shared.taste import index as garment_index
+from shared.taste import space as feature_space
+from shared.taste.items import Items
+from worker.gan.checkpoint import pack
+from worker.gan.data import Dataset
+from worker.jobs.datasets import encode_colours, encode_labels, load_dataset
+from worker.runtime import Runtime
+
+COPY_QUANTILE: Final = 0.01
+"""Of the distances of held-out garments to the others: as near are one in a hundred new ones."""
+
+GARMENTS: Final = "garments.npz"
+SPACE: Final = "space.npz"
+ENCODER: Final = "encoder.npz"
+PLAIN: Final = "plain.npz"
+NOVELTY: Final = "novelty.npz"
+
+Features = NDArray[np.float32]
+
+
+class Sees(Protocol):
+    """What turns pictures into features and can be kept."""
+
+    @property
+    def digest(self) -> str:
+        """Names its weights."""
+        ...
+
+    def features(self, images: NDArray[np.uint8]) -> Features:
+        """uint8 [n, height, width, channels] -> float32 [n, 128]."""
+        ...
+
+    def to_bytes(self) -> bytes:
+        """Return its file."""
+        ...
+
+
+@dataclass(frozen=True)
+class Built:
+    """An index that was built and is not published yet."""
+
+    encoder: str
+    catalog_id: str
+    catalog_version: int
+    garments: int
+    files: Mapping[str, bytes]
+
+    def store(self, store: ArtifactStore) -> str:
+        """Put the files into the store; returns the new index's id."""
+        index_id = ids.new_id(ids.INDEX)
+        for name, data in self.files.items():
+            store.put(f"{keys.index(index_id)}{name}", data)
+        return index_id
+
+    def publish(self, tx: Transaction, site_id: str, index_id: str) -> None:
+        """Add the row, in the transaction of what it belongs to."""
+        values = {
+            "catalog_id": self.catalog_id,
+            "catalog_version": self.catalog_version,
+            "encoder": self.encoder,
+            "garments": self.garments,
+            "artifact": keys.index(index_id),
+        }
+        indexes.publish(tx, site_id, index_id=index_id, values=values)
+
+
+def build(
+    runtime: Runtime,
+    spec: TrainingSpec,
+    dataset: Dataset,
+    encoder: Sees,
+    plain: Sees,
+    *,
+    heldout: float,
+) -> Built:
+    """Build the index of a catalog version.
+
+    Args:
+        runtime: ways out.
+        spec: names the catalog and its version.
+        dataset: its pictures, as the encoder takes them.
+        encoder: that learned the catalog.
+        plain: that learned nothing.
+        heldout: share of the garments that the encoder did not learn from.
+    """
+    features = {
+        "learned": encoder.features(dataset.images),
+        "plain": plain.features(dataset.images),
+    }
+    rows, held = dataset.split(heldout)
+    if not len(held):  # too few to hold any out: each tenth stands for them
+        held = np.arange(0, dataset.n, 10)
+        rows = np.setdiff1d(np.arange(dataset.n), held)
+    copies = {
+        f"{name}_copy": np.float32(copy_distance(seen[held], seen[rows]))
+        for name, seen in features.items()
+    }
+    items = _items(runtime, spec, features["learned"])
+    files = {
+        GARMENTS: garment_index.write(items),
+        SPACE: feature_space.write(feature_space.learn(items)),
+        ENCODER: encoder.to_bytes(),
+        PLAIN: plain.to_bytes(),
+        NOVELTY: pack({"plain": features["plain"], **{k: np.array(v) for k, v in copies.items()}}),
+    }
+    return Built(encoder.digest, spec.catalog_id, spec.catalog_version, len(items), files)
+
+
+def copy_distance(held: Features, learned: Features) -> float:
+    """Return the distance below which something is as near as a copy.
+
+    Args:
+        held: float32 [m, d], garments that were held out.
+        learned: float32 [n, d], those that were not.
+    """
+    nearest = [_nearest(held[at : at + 512], learned) for at in range(0, len(held), 512)]
+    return float(np.quantile(np.concatenate(nearest), COPY_QUANTILE))
+
+
+def _nearest(rows: Features, among: Features) -> NDArray[np.float64]:
+    lengths = np.square(among).sum(1)
+    squares = np.square(rows).sum(1)[:, None] + lengths[None] - 2 * rows @ among.T
+    nearest: NDArray[np.float64] = np.sqrt(np.maximum(squares.min(1), 0)).astype(np.float64)
+    return nearest
+
+
+def _items(runtime: Runtime, spec: TrainingSpec, embeddings: Features) -> Items:
+    """Return all garments with their embeddings, in the order of the pictures."""
+    with runtime.records.reading() as tx:
+        starts = _starts(tx, spec)
+        seen = list(catalogs.seen_up_to(tx, spec.catalog_id, spec.catalog_version))
+    rows = [starts[shard_id] + place for _, shard_id, place, _, _ in seen]
+    order = np.argsort(rows)
+    garments = [seen[place] for place in order.tolist()]
+    places = [(row, labels) for row, (_, _, _, labels, _) in enumerate(garments)]
+    palettes = [(row, palette) for row, (_, _, _, _, palette) in enumerate(garments)]
+    names = tuple(sorted({name for _, labels in places for name in labels}))
+    codes, vocabulary = encode_labels(places, count=len(garments), attributes=names)
+    return Items(
+        ids=tuple(garment_id for garment_id, *_ in garments),
+        embeddings=embeddings[np.sort(rows)].astype(np.float32),
+        colours=encode_colours(palettes, count=len(garments)),
+        labels=_matrix(codes, vocabulary, len(garments)),
+        vocabulary=vocabulary,
+    )
+
+
+def _starts(tx: Transaction, spec: TrainingSpec) -> dict[str, int]:
+    starts, total = {}, 0
+    for shard in catalogs.shards_up_to(tx, spec.catalog_id, spec.catalog_version):
+        starts[shard.id] = total
+        total += shard.count
+    return starts
+
+
+def _matrix(
+    codes: Mapping[str, NDArray[np.int32]],
+    vocabulary: Mapping[str, tuple[str, ...]],
+    count: int,
+) -> NDArray[np.int32]:
+    if not vocabulary:
+        return np.zeros((count, 0), np.int32)
+    return np.stack([codes[name] for name in vocabulary], axis=1)
+
+
+def index_catalog(
+    runtime: Runtime,
+    spec: TrainingSpec,
+    files: Mapping[str, bytes],
+    *,
+    dataset: Dataset | None = None,
+    steps: int | None = None,
+    on_progress: Callable[[float], None] | None = None,
+) -> Built:
+    """Build the index of a catalog version with an encoder that is kept, or trained now.
+
+    Args:
+        runtime: ways out.
+        spec: of the training whose release the index goes with.
+        files: of extractors, by name; what is missing is made.
+        dataset: the garments; loaded where None.
+        steps: of the encoder's training, where it must be trained.
+        on_progress: of that training.
+    """
+    from worker.gan.measure.encoder import Encoder, train_encoder
+    from worker.gan.measure.untrained import Untrained
+
+    garments = dataset or load_dataset(runtime, spec)
+    kept = files.get("extractor-B.npz")
+    if kept is None:
+        rows, _ = garments.split(spec.heldout)
+        encoder: Any = train_encoder(
+            garments.take(rows), seed=0, steps=steps, on_progress=on_progress
+        )
+    else:
+        encoder = Encoder.from_bytes(kept)
+    drawn = files.get("extractor-C.npz")
+    plain = (
+        Untrained(frame=garments.frame, channels=garments.channels)
+        if drawn is None
+        else Untrained.from_bytes(drawn)
+    )
+    return build(runtime, spec, garments, encoder, plain, heldout=spec.heldout)
