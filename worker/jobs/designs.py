@@ -15,6 +15,7 @@ from shared.schemas.jobs import DesignSpec, JobRecord
 from worker.attempt import Heartbeat, end_badly
 from worker.designs.batch import draw
 from worker.designs.choosing import by_turn
+from worker.designs.novelty import looked_at
 from worker.jobs.generators import Generators, load_release
 from worker.jobs.publishing import Batch, Publisher
 from worker.runtime import DRAINING, Runtime
@@ -105,14 +106,17 @@ def _make(runtime: Runtime, claimed: Sequence[JobRecord], generators: Generators
     release_id = specs[0].release_id
     with job_context(jobs[0].id):
         try:
-            generator = generators.get(runtime, release_id)
+            loaded = generators.get(runtime, release_id)
             started = time.perf_counter()
-            members = draw(generator, specs)
+            members = draw(loaded.generator, specs)
+            if loaded.sight is not None:
+                members = looked_at(loaded.generator, loaded.sight.eye, members)
         except Exception as error:  # noqa: BLE001 - whatever it is, each member must end as a state
             for job in jobs:
                 end_badly(runtime, job, error)
             return None
-    return Batch(release_id, jobs, members, time.perf_counter() - started)
+    encoder = None if loaded.sight is None else loaded.sight.eye.encoder
+    return Batch(release_id, jobs, members, time.perf_counter() - started, encoder)
 
 
 def _clear_hint(runtime: Runtime, release_id: str) -> None:

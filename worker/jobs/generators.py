@@ -3,18 +3,39 @@
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Final
 
 from shared.errors import ReleaseCorruptError
 from shared.records import models
 from worker.designs.batch import Generates
+from worker.jobs.eyes import Sight, open_sight
 from worker.runtime import Runtime
 
 LOG: Final = logging.getLogger(__name__)
 
 _FILES: Final = ("generator.npz", "generator.json")
 
-Load = Callable[[Runtime, str], Generates]
+
+@dataclass(frozen=True)
+class Loaded:
+    """A release in memory.
+
+    Attributes:
+        generator: makes its designs.
+        sight: what they are seen with; None where the catalog has no index.
+    """
+
+    generator: Generates
+    sight: Sight | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that it holds, bytes."""
+        return self.generator.nbytes + (self.sight.nbytes if self.sight else 0)
+
+
+Load = Callable[[Runtime, str], Loaded]
 
 
 class Generators:
@@ -22,15 +43,15 @@ class Generators:
 
     def __init__(self, load: Load) -> None:
         self._load = load
-        self._loaded: OrderedDict[str, Generates] = OrderedDict()
+        self._loaded: OrderedDict[str, Loaded] = OrderedDict()
 
     @property
     def loaded(self) -> Collection[str]:
         """The releases that can be used without loading, by id."""
         return self._loaded.keys()
 
-    def get(self, runtime: Runtime, release_id: str) -> Generates:
-        """Return a release's generator, loaded and warmed on first use.
+    def get(self, runtime: Runtime, release_id: str) -> Loaded:
+        """Return a release, loaded and warmed on first use.
 
         Raises:
             NotFoundError: there is no such release.
@@ -49,8 +70,8 @@ class Generators:
             LOG.info("Let go of release %s", gone)
 
 
-def load_release(runtime: Runtime, release_id: str) -> Generates:
-    """Read a release's generator from the store and make its first passes.
+def load_release(runtime: Runtime, release_id: str) -> Loaded:
+    """Read a release and its catalog's index from the store, and make the first passes.
 
     Raises:
         NotFoundError, ReleaseCorruptError: as `Generators.get`.
@@ -72,4 +93,4 @@ def load_release(runtime: Runtime, release_id: str) -> Generates:
     generator = load_generator(files)
     generator.warm()
     LOG.info("Loaded release %s", release_id)
-    return generator
+    return Loaded(generator, open_sight(runtime, release_id))

@@ -28,10 +28,11 @@ _ENCODERS: Final = 4
 
 
 class DesignResult(Schema):
-    """What a design job's ``result`` holds."""
+    """What a design job's ``result`` holds; `replaced` counts designs that were copies first."""
 
     release_id: str
     designs: tuple[dict[str, Any], ...]
+    replaced: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,14 @@ class Batch:
         jobs: as they were claimed.
         members: one a job, in the same order.
         seconds: what the device took.
+        encoder: whose embeddings the designs carry, or None.
     """
 
     release_id: str
     jobs: Sequence[JobRecord]
     members: Sequence[Member]
     seconds: float
+    encoder: str | None = None
 
 
 class Publisher:
@@ -103,7 +106,7 @@ class Publisher:
             if one.error is None
         ]
         if good:
-            self._write(good)
+            self._write(good, batch.encoder)
         for job, cause in failed:
             end_badly(self._runtime, job, cause)
         images = sum(len(one.pictures) for one in made)
@@ -118,13 +121,16 @@ class Publisher:
             return Made(error=CancelledError())
         return encoded(member)
 
-    def _write(self, good: Sequence[tuple[JobRecord, DesignSpec, Made]]) -> None:
+    def _write(
+        self, good: Sequence[tuple[JobRecord, DesignSpec, Made]], encoder: str | None
+    ) -> None:
         """Store the pictures, then publish all that is still held in one transaction."""
-        rows = [row for packed in _packs(good) for row in self._store(packed)]
+        packed = [row for together in _packs(good) for row in self._store(together)]
+        rows = [{**row, "encoder": encoder if row["embedding"] else None} for row in packed]
         by_job: dict[str, list[dict[str, Any]]] = {job.id: [] for job, _, _ in good}
         for row in rows:
             by_job[row["job_id"]].append(row)
-        results = [(job, _result(spec, by_job[job.id])) for job, spec, _ in good]
+        results = [(job, _result(spec, made, by_job[job.id])) for job, spec, made in good]
         with self._runtime.records.transaction() as tx:
             ended = lifecycle.finish_all(tx, results)
             designs.publish(tx, [row for row in rows if row["job_id"] in ended])
@@ -182,7 +188,7 @@ def _row(
     }
 
 
-def _result(spec: DesignSpec, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _result(spec: DesignSpec, made: Made, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     shown = tuple(
         {
             "id": row["id"],
@@ -190,8 +196,10 @@ def _result(spec: DesignSpec, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
             "condition": row["condition"],
             "url": f"/v1/designs/{row['id']}",
             "image_url": f"/v1/designs/{row['id']}/image",
-            **({} if row["score"] is None else {"score": row["score"]}),
+            **({} if row["score"] is None else {"score": row["score"], "reasons": row["reasons"]}),
         }
         for row in rows
     )
-    return DesignResult(release_id=spec.release_id, designs=shown).model_dump(mode="json")
+    replaced = sum(picture.drawn.replaced > 0 for picture in made.pictures)
+    result = DesignResult(release_id=spec.release_id, designs=shown, replaced=replaced)
+    return result.model_dump(mode="json")

@@ -20,6 +20,7 @@ from worker.attempt import Attempt, Outcome, Publish
 from worker.gan.data import Dataset
 from worker.jobs.datasets import load_dataset
 from worker.jobs.extractors import KeptExtractors
+from worker.jobs.indexing import Built, index_catalog
 from worker.runtime import Runtime
 
 LOG: Final = logging.getLogger(__name__)
@@ -73,8 +74,12 @@ def _train(attempt: Attempt, spec: TrainingSpec) -> Publish:
     except TrainingInterrupted:
         attempt.raise_if_stopped()
         raise
-    trained = _measured(attempt, spec, trained, dataset, judging)
-    return _publication(attempt, spec, trained.files())
+    trained, extractors = _measured(attempt, spec, trained, dataset, judging)
+    index = index_catalog(
+        attempt.runtime, spec, extractors, dataset=dataset, steps=judging.steps,
+        on_progress=_Step(attempt, "learning what garments look like"),
+    )  # fmt: skip
+    return _publication(attempt, spec, trained.files(), index)
 
 
 def _judging(attempt: Attempt, spec: TrainingSpec, dataset: Dataset) -> Any:
@@ -90,8 +95,8 @@ def _judging(attempt: Attempt, spec: TrainingSpec, dataset: Dataset) -> Any:
 
 def _measured(
     attempt: Attempt, spec: TrainingSpec, trained: Any, dataset: Dataset, judging: Any
-) -> Any:
-    """Return the release with its figures, and keep what measured it."""
+) -> tuple[Any, dict[str, bytes]]:
+    """Return the release with its figures and what measured it, which is kept."""
     from worker.gan.measuring import depth_for, with_figures
 
     measured, files = with_figures(
@@ -99,7 +104,7 @@ def _measured(
         on_progress=_Step(attempt, "measuring"),
     )  # fmt: skip
     KeptExtractors(attempt.runtime.store, spec, dataset, judging.steps).write(files)
-    return measured
+    return measured, files
 
 
 class _Step:
@@ -279,7 +284,9 @@ def _baselines(
     return baselines_among(releases, preset=json.loads(made["generator.json"])["preset"])
 
 
-def _publication(attempt: Attempt, spec: TrainingSpec, made: Mapping[str, bytes]) -> Publish:
+def _publication(
+    attempt: Attempt, spec: TrainingSpec, made: Mapping[str, bytes], index: Built
+) -> Publish:
     runtime, job = attempt.runtime, attempt.job
     release_id = ids.new_id(ids.RELEASE)
     files = described(
@@ -292,6 +299,7 @@ def _publication(attempt: Attempt, spec: TrainingSpec, made: Mapping[str, bytes]
         name: runtime.store.put(keys.release_file(release_id, name), data).sha256
         for name, data in files.items()
     }
+    index_id = index.store(runtime.store)
     config = json.loads(files["generator.json"])
     values = {
         "job_id": job.id,
@@ -309,6 +317,7 @@ def _publication(attempt: Attempt, spec: TrainingSpec, made: Mapping[str, bytes]
         release = models.publish(
             tx, job.site_id, model=spec.model, release_id=release_id, values=values
         )
+        index.publish(tx, job.site_id, index_id)
         return Outcome(
             {
                 "release_id": release.id,

@@ -17,9 +17,8 @@ from shared.schemas.designs import Priority
 from shared.schemas.jobs import DesignSpec, JobRecord, JobState
 from tests.fixtures.painter import Painter
 from tests.fixtures.rows import a_design_job, a_release, a_site
-from worker.designs.batch import Generates
 from worker.jobs.designs import drain
-from worker.jobs.generators import Generators
+from worker.jobs.generators import Generators, Loaded
 from worker.runtime import Runtime
 
 
@@ -34,7 +33,7 @@ def release(runtime: Runtime, site: str) -> str:
 
 
 def painters(painter: Painter) -> Generators:
-    return Generators(lambda _runtime, _release: painter)
+    return Generators(lambda _runtime, _release: Loaded(painter))
 
 
 def state(runtime: Runtime, job: JobRecord) -> JobRecord:
@@ -181,10 +180,10 @@ def test_a_release_that_cannot_be_read_ends_its_jobs_and_no_others(
     lost = a_design_job(runtime.records, site, release)
     fine = a_design_job(runtime.records, site, other)
 
-    def load(_runtime: Runtime, release_id: str) -> Generates:
+    def load(_runtime: Runtime, release_id: str) -> Loaded:
         if release_id == release:
             raise MemoryError
-        return Painter()
+        return Loaded(Painter())
 
     drain(runtime, release, Generators(load))
     assert state(runtime, lost).reason == "out_of_memory"
@@ -239,7 +238,7 @@ def test_releases_beyond_the_memory_limit_are_let_go_the_oldest_first(runtime: R
     class Large(Painter):
         nbytes = 400 * 2**20
 
-    generators = Generators(lambda _runtime, _release: Large())
+    generators = Generators(lambda _runtime, _release: Loaded(Large()))
     for release_id in ("a", "b", "a", "c"):
         generators.get(runtime, release_id)
     assert list(generators.loaded) == ["a", "c"]
