@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 
 import numpy as np
@@ -10,12 +11,16 @@ from numpy.typing import NDArray
 
 from shared.colour import FAMILY_NAMES, code_of
 from shared.errors import InvalidInputError, ToileError
+from shared.pictures.likeness import as_signed, perceptual_hashes
 from shared.schemas.designs import COLOUR_KEYS
 from shared.schemas.jobs import DesignSpec
 from worker.designs.images import encode
 
 _ENCODERS: Final = 4
 _SEEDS: Final = 2**31
+
+# The XMP packet for a member of a batch and a position in its job, or None for none.
+Stamp = Callable[[int, int], bytes | None]
 
 
 class Generates(Protocol):
@@ -58,11 +63,15 @@ class Generates(Protocol):
 
 @dataclass(frozen=True)
 class Picture:
-    """One encoded design, and the seed and whole condition that make it again."""
+    """One encoded design, and the seed and whole condition that make it again.
+
+    ``perceptual_hash`` is what its pixels are found by, a signed integer of 64 bits.
+    """
 
     seed: int
     condition: Mapping[str, str]
     data: bytes
+    perceptual_hash: int
 
 
 @dataclass(frozen=True)
@@ -83,6 +92,7 @@ def make(
     members: Sequence[DesignSpec],
     *,
     is_wanted: Callable[[int], bool] = lambda _index: True,
+    stamp: Stamp = lambda _index, _position: None,
 ) -> list[Made]:
     """Make the designs of all members in one forward pass; one bad member fails alone.
 
@@ -91,6 +101,7 @@ def make(
         members: what each asks for.
         is_wanted: asked after the forward pass, by the member's place: one that was cancelled
             meanwhile is not encoded.
+        stamp: gives the XMP packet that the picture of a member at a position of its job carries.
 
     Returns:
         One outcome a member, in their order.
@@ -106,7 +117,10 @@ def make(
     pixels = _forward(generator, [members[index] for index in good])
     wanted = [(index, part) for index, part in zip(good, pixels, strict=True) if is_wanted(index)]
     with ThreadPoolExecutor(_ENCODERS) as pool:
-        encoded = pool.map(lambda pair: _encode_all(generator, members[pair[0]], pair[1]), wanted)
+        encoded = pool.map(
+            lambda pair: _encode_all(generator, members[pair[0]], pair[1], partial(stamp, pair[0])),
+            wanted,
+        )
         outcomes.update({index: made for (index, _), made in zip(wanted, encoded, strict=True)})
     return [outcomes.get(index, Made()) for index in range(len(members))]
 
@@ -169,7 +183,12 @@ def _forward(generator: Generates, members: Sequence[DesignSpec]) -> list[NDArra
     return np.split(pixels, edges)
 
 
-def _encode_all(generator: Generates, spec: DesignSpec, pixels: NDArray[np.uint8]) -> Made:
+def _encode_all(
+    generator: Generates,
+    spec: DesignSpec,
+    pixels: NDArray[np.uint8],
+    stamp: Callable[[int], bytes | None],
+) -> Made:
     seeds = seeds_of(spec)
     conditions = generator.complete(seeds, _conditions(generator, spec))
     try:
@@ -178,9 +197,12 @@ def _encode_all(generator: Generates, spec: DesignSpec, pixels: NDArray[np.uint8
             Picture(
                 seed,
                 {**condition, **spec.condition},
-                encode(one, size=spec.size, image_format=spec.format),
+                encode(one, size=spec.size, image_format=spec.format, xmp=stamp(position)),
+                hash_,
             )
-            for seed, condition, one in zip(seeds, conditions, pixels, strict=True)
+            for position, (seed, condition, one, hash_) in enumerate(
+                zip(seeds, conditions, pixels, as_signed(perceptual_hashes(pixels)), strict=True)
+            )
         )
     except (OSError, ValueError) as error:
         return Made(error=error)

@@ -1,15 +1,18 @@
 """Pictures of designs: from the generator's array to encoded bytes."""
 
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from shared.schemas.designs import ImageFormat
 
 
-def encode(pixels: NDArray[np.uint8], *, size: int, image_format: ImageFormat) -> bytes:
+def encode(
+    pixels: NDArray[np.uint8], *, size: int, image_format: ImageFormat, xmp: bytes | None = None
+) -> bytes:
     """Encode one picture.
 
     Args:
@@ -17,6 +20,8 @@ def encode(pixels: NDArray[np.uint8], *, size: int, image_format: ImageFormat) -
         size: side of the encoded picture, pixels; smaller than the array's means resized
             (Lanczos), never larger.
         image_format: PNG, or lossless WebP: at these sizes lossy coding saves little and smears.
+        xmp: an XMP packet to carry, such as `shared.provenance.mark.stamp` gives; it changes no
+            pixel.
 
     Returns:
         The file's bytes; the same input gives the same bytes.
@@ -25,9 +30,25 @@ def encode(pixels: NDArray[np.uint8], *, size: int, image_format: ImageFormat) -
     image = Image.fromarray(np.ascontiguousarray(flat))
     if image.width != size:
         image = image.resize((size, size), Image.Resampling.LANCZOS)
+    carried = carrying(xmp, image_format)
     buffer = BytesIO()
     if image_format is ImageFormat.WEBP:
-        image.convert("RGB").save(buffer, "WEBP", lossless=True, quality=60, method=4)
+        image.convert("RGB").save(buffer, "WEBP", lossless=True, quality=60, method=4, **carried)
     else:
-        image.save(buffer, "PNG", optimize=False, compress_level=6)
+        image.save(buffer, "PNG", optimize=False, compress_level=6, **carried)
     return buffer.getvalue()
+
+
+def carrying(xmp: bytes | None, image_format: ImageFormat) -> dict[str, Any]:
+    """Return what Pillow's `save` must be told so that a file carries an XMP packet.
+
+    PNG keeps it in an uncompressed iTXt chunk of the keyword that XMP reserves, WebP, of one
+    picture or many, in its own chunk.
+    """
+    if xmp is None:
+        return {}
+    if image_format is ImageFormat.WEBP:
+        return {"xmp": xmp}
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_itxt("XML:com.adobe.xmp", xmp.decode())
+    return {"pnginfo": chunks}

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from shared import ids
 from shared.artifacts import Artifact, ArtifactStore, keys
 from shared.errors import InvalidInputError, QueueUnavailableError, ReleaseCorruptError
 from shared.jobs import lifecycle
@@ -18,6 +17,7 @@ from shared.schemas.base import Schema
 from shared.schemas.jobs import DesignSpec, JobRecord
 from worker.attempt import CancelledError, Heartbeat, Outcome, end_badly, succeed
 from worker.designs.batch import Generates, Made, make
+from worker.designs.marks import design_id, stamp_of
 from worker.runtime import Runtime
 
 LOG: Final = logging.getLogger(__name__)
@@ -96,6 +96,7 @@ def _make_all(
             generator,
             [spec for _, spec in members],
             is_wanted=lambda index: not heartbeat.is_cancelled(members[index][0].id),
+            stamp=lambda index, place: stamp_of(members[index][0].id, members[index][1], place),
         )
     except Exception as error:  # noqa: BLE001 - whatever it is, each member must end as a state
         for job, _ in members:
@@ -160,12 +161,12 @@ def _store(
 ) -> list[dict[str, Any]]:
     rows = []
     for position, picture in enumerate(made.pictures):
-        design_id = ids.new_id(ids.DESIGN)
-        key = keys.design(job.id, job.fence, design_id, spec.format.value)
+        made_id = design_id(job.id, position)
+        key = keys.design(job.id, job.fence, made_id, spec.format.value)
         artifact: Artifact = store.put(key, picture.data)
         rows.append(
             {
-                "id": design_id,
+                "id": made_id,
                 "site_id": job.site_id,
                 "job_id": job.id,
                 "release_id": spec.release_id,
@@ -176,6 +177,7 @@ def _store(
                 "format": spec.format.value,
                 "artifact": artifact.key,
                 "sha256": artifact.sha256,
+                "perceptual_hash": picture.perceptual_hash,
             }
         )
     return rows
