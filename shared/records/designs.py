@@ -100,7 +100,8 @@ def near(tx: Transaction, site_id: str, perceptual_hash: int, *, within: int = N
     """Return the site's eight nearest designs by perceptual hash.
 
     Reads the hashes of the site's newest 100,000 designs and compares them one by one: databases
-    have no index for this. Half a second for all of them on SQLite and a busy core; less with fewer.
+    have no index for this. Half a second for all
+    of them on SQLite and a busy core.
 
     Args:
         tx: the transaction.

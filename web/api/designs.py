@@ -19,6 +19,7 @@ from web import answers, auth
 from web.accept import Promise, accept
 from web.api.noun import ListQuery, accepted_job, binary, not_modified, noun, problems
 from web.choices import unknown
+from web.evidence import mark_of, stored_picture
 from web.runtime import runtime
 
 api: Final = noun("designs", "Generated garments.")
@@ -38,6 +39,15 @@ class DesignQuery(ListQuery):
 
     job: str | None = Field(None, description="Only those of this job.")
     release: str | None = Field(None, description="Only those of this release.")
+
+
+class ImageQuery(Schema):
+    """How a design's picture is wanted."""
+
+    signed: bool = Field(
+        False,
+        description="Whether a signed C2PA manifest is added; its pixels stay the same.",
+    )
 
 
 class DesignList(Listing[Design]):
@@ -75,17 +85,34 @@ def get_design(path: DesignPath) -> Response:
 
 @api.get(
     "/designs/<design>/image",
-    responses={"200": binary("image/png", "image/webp"), "304": not_modified()},
+    responses={
+        "200": binary("image/png", "image/webp"),
+        "304": not_modified(),
+        **problems(403, 501),
+    },
 )
-def get_design_image(path: DesignPath) -> Response:
-    """Read a design's picture."""
+def get_design_image(path: DesignPath, query: ImageQuery) -> Response:
+    """Read a design's picture; with `signed=true` a copy that carries a signed C2PA manifest."""
     with runtime().records.reading() as tx:
         place = designs.get(tx, auth.site_id(), path.design)
-    store = runtime().store
+    if query.signed:
+        return _signed(place)
     return answers.unchanging(
-        lambda: answers.from_store(lambda: store.read(place.artifact), f"design {path.design}"),
+        lambda: stored_picture(place),
         sha256=place.design.sha256,
         media_type=place.design.format.media_type,
+    )
+
+
+def _signed(place: designs.DesignPlace) -> Response:
+    """Sign when it is read: it takes a millisecond, and what is stored stays the same bytes."""
+    signing, design = runtime().signing, place.design
+    media_type = design.format.media_type
+    return answers.unchanging(
+        lambda: signing.sign(stored_picture(place), mark_of(design), media_type=media_type),
+        sha256=f"{design.sha256}-{signing.serial()}",
+        media_type=media_type,
+        weak=True,
     )
 
 
