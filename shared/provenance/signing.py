@@ -14,7 +14,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.clock import Clock, utc_now
-from shared.errors import ForbiddenError, LibraryMissingError
+from shared.errors import ConfigurationError, ForbiddenError, LibraryMissingError
 from shared.schemas.provenance import MADE_BY_MODEL, Manifest, ManifestState, Mark, Signer
 from shared.settings import Settings
 
@@ -95,8 +95,11 @@ class Signing:
         target = BytesIO()
         # A signature takes a millisecond; the library does not say whether two threads may share
         # a signer.
-        with self._lock, c2pa.Builder(_manifest(mark), self._own_context) as builder:
-            builder.sign(signer, media_type, BytesIO(picture), target)
+        try:
+            with self._lock, c2pa.Builder(_manifest(mark), self._own_context) as builder:
+                builder.sign(signer, media_type, BytesIO(picture), target)
+        except c2pa.C2paError as error:
+            raise _refused(error) from error
         return target.getvalue()
 
     def check(self, content: bytes, *, media_type: str) -> Manifest:
@@ -148,7 +151,10 @@ class Signing:
         algorithm = c2pa.C2paSigningAlg[identity.algorithm]
         # None: no timestamp authority is asked.
         info = c2pa.C2paSignerInfo(algorithm, identity.chain.encode(), identity.private_key, None)
-        return c2pa.Signer.from_info(info)
+        try:
+            return c2pa.Signer.from_info(info)
+        except c2pa.C2paError as error:
+            raise _refused(error) from error
 
     @property
     def _own_serial(self) -> str | None:
@@ -175,6 +181,14 @@ def _library() -> Any:
             "can install it: pip install 'toile[c2pa]'. Without it pictures still carry XMP.",
             extra="c2pa",
         ) from error
+
+
+def _refused(error: Exception) -> ConfigurationError:
+    return ConfigurationError(
+        f"C2PA does not sign with this certificate ({error}). It needs a version 3 certificate "
+        "that is allowed to sign documents or e-mail and is no authority itself; see "
+        "TOILE_C2PA_CERTIFICATE in docs/provenance.md."
+    )
 
 
 def _context(anchors: str) -> Any:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed448
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from PIL import Image
 
 from shared.errors import ConfigurationError, ForbiddenError, LibraryMissingError
@@ -23,6 +24,8 @@ from shared.settings import Settings
 from tests.fixtures.shop import draw
 from worker.designs.images import carrying, encode
 
+EMAIL = ExtendedKeyUsageOID.EMAIL_PROTECTION
+DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 MARK = Mark(release_id="rel_1", seed=7, job_id="job_1", design_id="des_1", tool="Toile 1.2")
 PIXELS = draw("coat", "navy", seed=1)
@@ -147,6 +150,81 @@ def test_a_named_certificate_signs_and_none_is_made(tmp_path: Path, bought: Path
     copy = ours.sign(PNG, MARK, media_type="image/png")
     assert ours.check(copy, media_type="image/png").signer is Signer.OURS
     assert not (tmp_path / "home").exists()
+
+
+Key = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
+
+
+def buy(folder: Path, key: Key) -> None:
+    """Write a certificate as authorities sell it: the root above its issuer is left out."""
+    root, middle = (ec.generate_private_key(ec.SECP384R1()) for _ in range(2))
+    issued = certificate("middle", middle, by=("root", root), signs_certificates=True)
+    own = certificate("shop", key, by=("middle", middle), signs_certificates=False)
+    pems = [one.public_bytes(serialization.Encoding.PEM) for one in (own, issued)]
+    folder.mkdir()
+    (folder / certificates.CERTIFICATE).write_bytes(b"".join(pems))
+    (folder / certificates.PRIVATE_KEY).write_bytes(certificates._pem(key))
+
+
+def certificate(
+    name: str, key: Key, *, by: tuple[str, ec.EllipticCurvePrivateKey], signs_certificates: bool
+) -> x509.Certificate:
+    issuer, issuing = by
+    now = datetime.now(tz=UTC)  # noqa: TID251 - the library compares with the machine's own clock
+    builder = x509.CertificateBuilder(
+        subject_name=certificates._name(name),
+        issuer_name=certificates._name(issuer),
+        public_key=key.public_key(),
+        serial_number=x509.random_serial_number(),
+        not_valid_before=now - timedelta(days=1),
+        not_valid_after=now + timedelta(days=30),
+    )
+    usage = certificates._usage(signs_certificates=signs_certificates)
+    basic = x509.BasicConstraints(ca=signs_certificates, path_length=None)
+    return (
+        builder.add_extension(basic, critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.ExtendedKeyUsage([DOCUMENT_SIGNING, EMAIL]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuing.public_key()),
+            critical=False,
+        )
+        .sign(issuing, hashes.SHA384())
+    )
+
+
+@pytest.mark.usefixtures("c2pa")
+@pytest.mark.parametrize(
+    "key",
+    [
+        ec.generate_private_key(ec.SECP256R1()),
+        ec.generate_private_key(ec.SECP384R1()),
+        ec.generate_private_key(ec.SECP521R1()),
+        ed25519.Ed25519PrivateKey.generate(),
+        rsa.generate_private_key(65537, 2048),
+    ],
+    ids=["P-256", "P-384", "P-521", "Ed25519", "RSA"],
+)
+def test_a_bought_certificate_of_each_kind_of_key_signs(tmp_path: Path, key: Key) -> None:
+    buy(tmp_path / "shop", key)
+    ours = signing(tmp_path, **named(tmp_path / "shop"))
+    copy = ours.sign(PNG, MARK, media_type="image/png")
+    found = ours.check(copy, media_type="image/png")
+    assert (found.state, found.signer, found.problems) == (ManifestState.VALID, Signer.OURS, ())
+
+
+@pytest.mark.usefixtures("c2pa")
+def test_a_certificate_that_may_not_sign_is_refused_with_what_is_needed(tmp_path: Path) -> None:
+    folder, key = tmp_path / "shop", ec.generate_private_key(ec.SECP256R1())
+    buy(folder, key)
+    path = folder / certificates.CERTIFICATE
+    (_, issued) = x509.load_pem_x509_certificates(path.read_bytes())
+    own = certificate("shop", key, by=("middle", key), signs_certificates=True)
+    pems = [one.public_bytes(serialization.Encoding.PEM) for one in (own, issued)]
+    path.write_bytes(b"".join(pems))
+    with pytest.raises(ConfigurationError, match="allowed to sign documents"):
+        signing(tmp_path, **named(folder)).sign(PNG, MARK, media_type="image/png")
 
 
 @pytest.mark.usefixtures("c2pa")
