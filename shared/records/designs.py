@@ -87,13 +87,13 @@ def by_sha256(tx: Transaction, site_id: str, sha256: str) -> DesignPlace | None:
     One look-up in an index.
     """
     query = (
-        select(DesignRow)
+        select(DesignRow.id)
         .where(DesignRow.sha256 == sha256, DesignRow.site_id == site_id)
         .order_by(DesignRow.created_at, DesignRow.id)
         .limit(1)
     )
-    row = tx.session.execute(query).scalar_one_or_none()
-    return None if row is None else DesignPlace(design=_design(row), artifact=row.artifact)
+    design_id = tx.session.execute(query).scalar_one_or_none()
+    return None if design_id is None else get(tx, site_id, design_id)
 
 
 def near(tx: Transaction, site_id: str, perceptual_hash: int, *, within: int = NEAR) -> NearDesigns:
