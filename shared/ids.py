@@ -1,5 +1,6 @@
 """Identifiers: a readable prefix and 120 random bits, safe in URLs and file names."""
 
+import hashlib
 import re
 import secrets
 from typing import Final
@@ -30,3 +31,13 @@ PATTERN: Final = re.compile(r"[a-z]{2,6}_[0-9a-hjkmnp-tv-z]{24}")
 def new_id(prefix: str) -> str:
     """Return a new identifier such as ``job_4t9x...``: the prefix, then 24 base-32 characters."""
     return f"{prefix}_{''.join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))}"
+
+
+def derived_id(prefix: str, *parts: object) -> str:
+    """Return the identifier that stands for these parts, always the same one.
+
+    120 bits of their SHA-256. For what is made again when an attempt is repeated.
+    """
+    digest = hashlib.sha256("\0".join(str(part) for part in parts).encode()).digest()
+    # 256 is a multiple of 32, so that each character is as likely as any other.
+    return f"{prefix}_{''.join(_ALPHABET[byte % 32] for byte in digest[:_LENGTH])}"

@@ -58,6 +58,9 @@ class Settings(Schema):
     import_roots: tuple[Path, ...] = Field(
         (), description="Server-side folders that catalogs may be read from, split by ':'."
     )
+    picture_limit: Bytes = Field(
+        16 * 2**20, description="Largest picture whose provenance is asked, bytes."
+    )
     long_poll_limit: Seconds = Field(60, description="Longest `?wait=`, seconds.")
 
     lease_seconds: Seconds = Field(60, description="How long a worker holds a job unheard of.")
@@ -81,6 +84,21 @@ class Settings(Schema):
         60, description="How long a generation worker goes on from batch to batch at a time."
     )
 
+    c2pa: Literal["off", "development", "certificate"] = Field(
+        "development",
+        description="Who signs C2PA manifests: nobody, a self-made certificate in TOILE_HOME, or "
+        "the one named below.",
+    )
+    c2pa_certificate: Path | None = Field(
+        None, description="PEM file: the certificate that signs, then its issuers."
+    )
+    c2pa_private_key: Path | None = Field(
+        None, description="PEM file: the key of that certificate, without a password."
+    )
+    c2pa_trust: Path | None = Field(
+        None, description="PEM file: issuers whose C2PA manifests count as trusted."
+    )
+
     trend_schedule_seconds: Seconds = Field(
         86_400, description="How often each site's trend report is made anew."
     )
@@ -100,6 +118,20 @@ class Settings(Schema):
                 f"TOILE_LEASE_SECONDS is {self.lease_seconds:g} and TOILE_HEARTBEAT_SECONDS is "
                 f"{self.heartbeat_seconds:g}: a lease must outlive two heartbeats, or one late "
                 "heartbeat loses the job. Raise the first or lower the second."
+            )
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _certificate_is_whole(self) -> Self:
+        named = [self.c2pa_certificate is not None, self.c2pa_private_key is not None]
+        if named != [self.c2pa == "certificate"] * 2:
+            first, second = ("set" if one else "unset" for one in named)
+            message = (
+                f"TOILE_C2PA is {self.c2pa}, TOILE_C2PA_CERTIFICATE is {first} and "
+                f"TOILE_C2PA_PRIVATE_KEY is {second}. "
+                "Set TOILE_C2PA=certificate and both files, or none of the three: pictures are "
+                "never signed with another certificate than was meant."
             )
             raise ValueError(message)
         return self

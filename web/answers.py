@@ -40,15 +40,18 @@ def accepted(job: Job) -> Response:
     return response
 
 
-def unchanging(read: Callable[[], bytes], *, sha256: str, media_type: str) -> Response:
+def unchanging(
+    read: Callable[[], bytes], *, sha256: str, media_type: str, weak: bool = False
+) -> Response:
     """Answer with bytes that never change under this address.
 
     Args:
         read: gives the bytes; not called when the caller holds them already.
         sha256: what makes the bytes these bytes, in hex; becomes the ETag.
         media_type: what the bytes are.
+        weak: whether other bytes may come another time that are worth the same.
     """
-    return _kept(read, etag=sha256, media_type=media_type, caching=_FOREVER)
+    return _kept(read, etag=sha256, media_type=media_type, caching=_FOREVER, weak=weak)
 
 
 def changing(data: bytes, *, media_type: str) -> Response:
@@ -75,12 +78,14 @@ def from_store(read: Callable[[], bytes], what: str) -> bytes:
         raise NotFoundError(f"The bytes of {what} are not in the artifact store.") from None
 
 
-def _kept(read: Callable[[], bytes], *, etag: str, media_type: str, caching: str) -> Response:
+def _kept(
+    read: Callable[[], bytes], *, etag: str, media_type: str, caching: str, weak: bool = False
+) -> Response:
     if request.if_none_match.contains_weak(etag):
         response = Response(status=HTTPStatus.NOT_MODIFIED)
         del response.headers["Content-Type"]
     else:
         response = Response(read(), mimetype=media_type)
-    response.set_etag(etag)
+    response.set_etag(etag, weak=weak)
     response.headers["Cache-Control"] = caching
     return response

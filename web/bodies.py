@@ -60,10 +60,12 @@ class StrictJson(DefaultJSONProvider):
 def limit() -> None:
     """Set how large the body of this request may be, and refuse addresses that hold NUL."""
     settings = runtime().settings
-    uploads = request.mimetype == _MULTIPART
-    request.max_content_length = (
-        settings.upload_limit + _AROUND_FILES if uploads else settings.body_limit
-    )
+    if request.mimetype == _MULTIPART:
+        request.max_content_length = settings.upload_limit + _AROUND_FILES
+    elif request.mimetype.startswith("image/"):
+        request.max_content_length = settings.picture_limit
+    else:
+        request.max_content_length = settings.body_limit
     if "\0" in request.path or any("\0" in value for value in request.args.values()):
         raise BadRequest("The address holds a NUL character.")
 

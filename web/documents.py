@@ -13,12 +13,14 @@ from shared.schemas.health import Health, Readiness
 from shared.schemas.jobs import Job
 from shared.schemas.models import Model, Release, TrainingRequest
 from shared.schemas.problems import MEDIA_TYPE, Problem
+from shared.schemas.provenance import Provenance
 from shared.schemas.reports import ReportView, TrendRequest
 from web.api.catalogs import CatalogList
 from web.api.designs import DesignList
 from web.api.garments import GarmentList
 from web.api.jobs import AttemptList, JobList
 from web.api.models import ModelList, ReleaseList
+from web.api.provenance import PictureUpload
 from web.api.trends import ReportList
 from web.uploads import GarmentUpload
 
@@ -29,8 +31,14 @@ _ASKED: Final = (
     DesignRequest,
     FolderRequest,
     GarmentUpload,
+    PictureUpload,
     TrainingRequest,
     TrendRequest,
+)
+_FILES: Final = (
+    ("GarmentUpload", "archive"),
+    ("GarmentUpload", "image"),
+    ("PictureUpload", "image"),
 )
 _ANSWERED: Final = (
     AttemptList,
@@ -47,6 +55,7 @@ _ANSWERED: Final = (
     Model,
     ModelList,
     Problem,
+    Provenance,
     Readiness,
     Release,
     ReleaseList,
@@ -62,11 +71,11 @@ def describe(app: OpenAPI) -> dict[str, Any]:
     """
     found: dict[str, Any] = app.api_doc
     schemas = {**_schemas(_ANSWERED, "serialization"), **_schemas(_ASKED, "validation")}
-    for name in ("archive", "image"):
-        schemas["GarmentUpload"]["properties"][name] = {
+    for upload, name in _FILES:
+        schemas[upload]["properties"][name] = {
             "type": "string",
             "contentMediaType": "application/octet-stream",
-            "description": schemas["GarmentUpload"]["properties"][name]["description"],
+            "description": schemas[upload]["properties"][name]["description"],
         }
     found["components"]["schemas"] = dict(sorted(schemas.items()))
     _wait_before_retry(found)

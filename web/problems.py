@@ -70,7 +70,8 @@ KINDS: Final = MappingProxyType(
         errors.TooLargeError.reason: Kind(
             413,
             "The request is too large",
-            "Send less at once. TOILE_UPLOAD_LIMIT and TOILE_BODY_LIMIT are the limits, in bytes.",
+            "Send less at once. TOILE_UPLOAD_LIMIT, TOILE_BODY_LIMIT and, for one picture, "
+            "TOILE_PICTURE_LIMIT are the limits, in bytes.",
         ),
         errors.StoreUnavailableError.reason: Kind(503, "The artifact store is away", _AWAY),
         errors.QueueUnavailableError.reason: Kind(503, "Redis is away", _AWAY),
@@ -89,6 +90,11 @@ KINDS: Final = MappingProxyType(
             429,
             "The site has too much waiting",
             "Wait as long as Retry-After says, or cancel what is not wanted any more.",
+        ),
+        errors.LibraryMissingError.reason: Kind(
+            501,
+            "The server lacks an optional library",
+            "The detail names the extra that the operator can install.",
         ),
         "bad_request": Kind(
             400,

@@ -8,6 +8,7 @@ from flask import current_app
 from redis import Redis
 
 from shared.artifacts import ArtifactStore, open_store
+from shared.provenance.signing import Signing
 from shared.queue.connection import connect
 from shared.queue.pace import Paces
 from shared.queue.presence import Presence
@@ -21,6 +22,8 @@ from web.keyring import KeyRing
 EXTENSION: Final = "toile"
 # Of all threads, the part that may sleep in long polls, so that submits always find one awake.
 _WAITING_SHARE: Final = 0.75
+# Strangers' pictures decoded at once: each takes up to 100 MB and a core.
+_LOOKING: Final = 2
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Runtime:
     redis: Redis
     keys: KeyRing
     waiting: threading.BoundedSemaphore
+    looking: threading.BoundedSemaphore
+    signing: Signing
 
     def close(self) -> None:
         """Close all connections."""
@@ -67,6 +72,8 @@ def open_runtime(
         redis=redis,
         keys=KeyRing(opened),
         waiting=threading.BoundedSemaphore(max(1, int(settings.web_threads * _WAITING_SHARE))),
+        looking=threading.BoundedSemaphore(_LOOKING),
+        signing=Signing(settings),
     )
 
 

@@ -28,6 +28,10 @@ toile = LazyGroup(
         "catalog": ("shared.cli.catalogs:catalog", "Add garments to catalogs, and list them."),
         "train": ("shared.cli.training:train", "Train a model on a catalog."),
         "design": ("shared.cli.designs:design", "Make designs with a model."),
+        "provenance": (
+            "shared.cli.provenance:provenance",
+            "Tell whether a picture is one of the site's designs.",
+        ),
         "jobs": ("shared.cli.jobs:jobs", "Look at jobs, wait for them, cancel and retry them."),
         "trends": ("shared.cli.trends:trends", "Make a trend report."),
     },

@@ -21,6 +21,7 @@ from shared.schemas.health import Readiness
 from shared.schemas.jobs import Job, JobState
 from shared.schemas.listing import Listing
 from shared.schemas.models import Model, Release, TrainingRequest
+from shared.schemas.provenance import Provenance
 from shared.schemas.reports import ReportView, TrendRequest
 
 Answer = TypeVar("Answer", bound=Schema)
@@ -211,6 +212,16 @@ class Client:
         """Return the designs of a job, in their order."""
         found = self._every("/v1/designs", Design, query={"job": job_id})
         return sorted(found, key=lambda design: design.position)
+
+    def provenance(self, picture: Path) -> Provenance:
+        """Return what the server can prove of a PNG, WebP or JPEG file: is it one of its designs?
+
+        Raises:
+            ApiError: the file cannot be read as a picture, or is too large.
+        """
+        part = Part("image", picture, picture.name)
+        request = Request("POST", "/v1/provenance", file=part, seconds=_UPLOAD_SECONDS)
+        return self._read(request, Provenance)
 
     def report(self, report_id: str = "latest") -> ReportView:
         """Return a trend report, the newest where none is named."""

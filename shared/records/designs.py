@@ -1,9 +1,10 @@
 """Designs: generated images and where their bytes are."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from heapq import nsmallest
+from typing import Any, Final
 
-from sqlalchemy import insert, select
+from sqlalchemy import BigInteger, insert, select, type_coerce
 
 from shared.errors import NotFoundError
 from shared.records.engine import Transaction
@@ -11,6 +12,13 @@ from shared.records.rows import Page, columns_of, page_of
 from shared.records.tables import DesignRow
 from shared.schemas.base import Schema
 from shared.schemas.designs import Design
+
+# Bits of 64 in which the hashes of a picture and its copy may differ; candidates are confirmed by
+# their thumbnails, so that a wide net costs a few more reads and no wrong answer.
+NEAR: Final = 10
+_MOST_SEARCHED: Final = 100_000
+_MOST_FOUND: Final = 8
+_64_BITS: Final = 2**64 - 1
 
 
 class DesignPlace(Schema):
@@ -20,6 +28,16 @@ class DesignPlace(Schema):
     artifact: str
     start: int
     length: int | None
+
+
+class NearDesigns(Schema):
+    """Designs whose hashes are near, nearest first, each with the bits in which they differ.
+
+    ``searched`` is how many hashes were compared.
+    """
+
+    found: tuple[tuple[str, int], ...]
+    searched: int
 
 
 def publish(tx: Transaction, designs: Sequence[Mapping[str, Any]]) -> None:
@@ -64,6 +82,69 @@ def get(tx: Transaction, site_id: str, design_id: str) -> DesignPlace:
         raise NotFoundError(f"There is no design {design_id!r}.", id=design_id)
     return DesignPlace(
         design=_design(row), artifact=row.artifact, start=row.start, length=row.length
+    )
+
+
+def by_sha256(tx: Transaction, site_id: str, sha256: str) -> DesignPlace | None:
+    """Return the site's first design whose stored bytes have this hash, in hex, or None.
+
+    One look-up in an index.
+    """
+    query = (
+        select(DesignRow.id)
+        .where(DesignRow.sha256 == sha256, DesignRow.site_id == site_id)
+        .order_by(DesignRow.created_at, DesignRow.id)
+        .limit(1)
+    )
+    design_id = tx.session.execute(query).scalar_one_or_none()
+    return None if design_id is None else get(tx, site_id, design_id)
+
+
+def of_seed(
+    tx: Transaction, site_id: str, release_id: str, seed: int, *, most: int
+) -> list[DesignPlace]:
+    """Return the site's newest designs of a release and seed: one for each condition asked."""
+    query = (
+        select(DesignRow.id)
+        .where(
+            DesignRow.site_id == site_id,
+            DesignRow.release_id == release_id,
+            DesignRow.seed == seed,
+        )
+        .order_by(DesignRow.created_at.desc(), DesignRow.id.desc())
+        .limit(most)
+    )
+    return [get(tx, site_id, design_id) for design_id in tx.session.scalars(query)]
+
+
+def near(tx: Transaction, site_id: str, perceptual_hash: int, *, within: int = NEAR) -> NearDesigns:
+    """Return the site's eight nearest designs by perceptual hash.
+
+    Reads the hashes of the site's newest 100,000 designs and compares them one by one: databases
+    have no index for this. Half a second for all
+    of them on SQLite and a busy core.
+
+    Args:
+        tx: the transaction.
+        site_id: whose designs.
+        perceptual_hash: signed, 64 bits, as `shared.pictures.likeness` gives it.
+        within: bits in which a hash may differ, 0 to 64.
+    """
+    query = (
+        select(DesignRow.id, type_coerce(DesignRow.perceptual_hash, BigInteger))
+        .where(DesignRow.site_id == site_id, DesignRow.perceptual_hash.is_not(None))
+        .order_by(DesignRow.created_at.desc(), DesignRow.id.desc())
+        .limit(_MOST_SEARCHED)
+    )
+    searched, found = 0, []
+    for design_id, other in tx.session.execute(query):
+        searched += 1
+        distance = ((perceptual_hash ^ other) & _64_BITS).bit_count()
+        if distance <= within:
+            found.append((distance, searched, design_id))
+    nearest = nsmallest(_MOST_FOUND, found)
+    return NearDesigns(
+        found=tuple((design_id, distance) for distance, _, design_id in nearest), searched=searched
     )
 
 

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from shared.demo.drawn import write_archive
+from shared.provenance.opened import look
 from shared.records import Records, jobs
 from tests.fixtures.stack import Stack, running_stack, wait_for
 
@@ -100,7 +101,7 @@ def test_a_training_publishes_a_release_with_a_card_and_a_grid(
     assert np.asarray(Image.open(BytesIO(grid.content))).std() > 1
 
 
-def test_designs_come_back_with_their_seeds_and_the_same_seed_gives_the_same_bytes(
+def test_designs_come_back_with_their_seeds_and_the_same_seed_gives_the_same_pixels(
     shop: httpx.Client, release: dict[str, Any]
 ) -> None:
     category = release["vocabulary"]["category"][0]
@@ -110,7 +111,11 @@ def test_designs_come_back_with_their_seeds_and_the_same_seed_gives_the_same_byt
     assert [made["seed"] for made in one["result"]["designs"]] == [7, 8, 9]
     same = one["result"]["designs"][1], two["result"]["designs"][0]
     first, second = (shop.get(made["image_url"]).raise_for_status() for made in same)
-    assert first.content == second.content
+    # Not the same bytes: each file names its own job and design.
+    opened = [look(answer.content) for answer in (first, second)]
+    assert opened[0].pixels_sha256 == opened[1].pixels_sha256
+    marks = [(one.mark.seed, one.mark.design_id) for one in opened if one.mark is not None]
+    assert marks == [(8, made["id"]) for made in same]
     assert first.headers["Content-Type"] == "image/png"
     assert "immutable" in first.headers["Cache-Control"]
 

@@ -21,6 +21,7 @@ from shared.schemas.listing import Listing
 from web import answers, asking, auth, deriving
 from web.accept import Promise, accept, accept_all
 from web.api.noun import ListQuery, accepted_job, binary, not_modified, noun, problems
+from web.evidence import mark_of, stored_picture
 from web.runtime import runtime
 
 api: Final = noun("designs", "Generated garments.")
@@ -37,6 +38,15 @@ class DesignQuery(ListQuery):
 
     job: str | None = Field(None, description="Only those of this job.")
     release: str | None = Field(None, description="Only those of this release.")
+
+
+class ImageQuery(Schema):
+    """How a design's picture is wanted."""
+
+    signed: bool = Field(
+        False,
+        description="Whether a signed C2PA manifest is added; its pixels stay the same.",
+    )
 
 
 class DesignList(Listing[Design]):
@@ -106,21 +116,32 @@ def get_design(path: DesignPath) -> Response:
 
 @api.get(
     "/designs/<design>/image",
-    responses={"200": binary("image/png", "image/webp"), "304": not_modified()},
+    responses={
+        "200": binary("image/png", "image/webp"),
+        "304": not_modified(),
+        **problems(403, 501),
+    },
 )
-def get_design_image(path: DesignPath) -> Response:
-    """Read a design's picture."""
+def get_design_image(path: DesignPath, query: ImageQuery) -> Response:
+    """Read a design's picture; with `signed=true` a copy that carries a signed C2PA manifest."""
     with runtime().records.reading() as tx:
         place = designs.get(tx, auth.site_id(), path.design)
+    if query.signed:
+        return _signed(place)
     return answers.unchanging(
-        lambda: answers.from_store(lambda: _bytes(place), f"design {path.design}"),
+        lambda: stored_picture(place),
         sha256=place.design.sha256,
         media_type=place.design.format.media_type,
     )
 
 
-def _bytes(place: DesignPlace) -> bytes:
-    store = runtime().store
-    if place.length is None:
-        return store.read(place.artifact)
-    return store.read_range(place.artifact, place.start, place.length)
+def _signed(place: DesignPlace) -> Response:
+    """Sign when it is read: it takes a millisecond, and what is stored stays the same bytes."""
+    signing, design = runtime().signing, place.design
+    media_type = design.format.media_type
+    return answers.unchanging(
+        lambda: signing.sign(stored_picture(place), mark_of(design), media_type=media_type),
+        sha256=f"{design.sha256}-{signing.serial()}",
+        media_type=media_type,
+        weak=True,
+    )

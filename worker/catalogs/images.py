@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from shared.pictures.resize import resize_pixels
 from worker.catalogs.limits import IngestLimits
-from worker.pictures.resize import resize_pixels
 
 Pixels = NDArray[np.uint8]
 

@@ -19,7 +19,9 @@ from typing import Final
 
 import numpy as np
 
-from worker.catalogs.duplicates import SeenGarments, as_signed, perceptual_hashes
+from shared.pictures.likeness import as_signed, perceptual_hashes
+from shared.pictures.resize import to_channels
+from worker.catalogs.duplicates import SeenGarments
 from worker.catalogs.garments import (
     COLOUR,
     GarmentBatch,
@@ -47,7 +49,6 @@ from worker.catalogs.images import (
 from worker.catalogs.limits import DEFAULT_LIMITS, IngestLimits
 from worker.catalogs.shards import shard_length
 from worker.pictures.colours import MeasuredColours, measure_colours
-from worker.pictures.resize import to_channels
 
 _THREADS: Final = 2  # Pillow decodes without holding Python's lock
 _AHEAD: Final = 32  # pictures decoded ahead

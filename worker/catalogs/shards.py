@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import InvalidInputError, UnreadableSourceError
-from worker.pictures.resize import resize_pixels, to_channels
+from shared.pictures.resize import resize_pixels, to_channels
 
 Pixels = NDArray[np.uint8]
 

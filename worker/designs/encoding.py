@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.colour import lab_to_hex
+from shared.pictures.likeness import as_signed, perceptual_hashes
 from shared.schemas.designs import ImageFormat, Mix, Origin, Variation, Walk
 from shared.schemas.jobs import DesignSpec
 from worker.designs.batch import Drawn, Generates, Member, draw
 from worker.designs.images import animate, encode
+from worker.designs.marks import stamp_of
 from worker.designs.orders import own
 
 
@@ -52,6 +54,7 @@ class Picture:
             "length": len(self.data),
             "sha256": hashlib.sha256(self.data).hexdigest(),
             "frames": self.frames,
+            "perceptual_hash": as_signed(perceptual_hashes(drawn.pixels[None]))[0],
             "origin": _origin(spec, drawn),
             "colours": _codes(drawn),
             "embedding": None
@@ -101,14 +104,17 @@ def encoded(member: Member) -> Made:
 
 
 def _picture(spec: DesignSpec, drawn: Drawn) -> Picture:
-    data = encode(drawn.pixels, size=spec.size, image_format=spec.format)
+    xmp = stamp_of(spec.release_id, drawn)
+    data = encode(drawn.pixels, size=spec.size, image_format=spec.format, xmp=xmp)
     return Picture(drawn, data, spec.format)
 
 
 def _animation(member: Member, walk: Walk) -> Picture:
     spec, frames = member.spec, [one.pixels for one in member.drawn]
-    data = animate(frames, size=spec.size, milliseconds=walk.frame_milliseconds)
-    return Picture(member.drawn[0], data, ImageFormat.WEBP, frames=len(frames))
+    first = member.drawn[0]
+    xmp = stamp_of(spec.release_id, first)
+    data = animate(frames, size=spec.size, milliseconds=walk.frame_milliseconds, xmp=xmp)
+    return Picture(first, data, ImageFormat.WEBP, frames=len(frames))
 
 
 def _origin(spec: DesignSpec, drawn: Drawn) -> dict[str, Any] | None:

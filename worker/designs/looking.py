@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.pictures.resize import resize_pixels, to_channels
 from worker.designs.batch import Drawn
 from worker.pictures.colours import main_and_second, measure_colours
-from worker.pictures.resize import resize_pixels, to_channels
 
 Features = NDArray[np.float32]
 Embed = Callable[[NDArray[np.uint8]], Features]

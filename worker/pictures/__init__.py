@@ -1,1 +1,1 @@
-"""What both the ingest and the engine do with pictures: resize them, and measure colours."""
+"""What both the ingest and the engine do with pictures: measure their colours."""

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.colour import FAMILY_NAMES, families_of, srgb_to_lab
-from worker.pictures.resize import resize_pixels
+from shared.pictures.resize import resize_pixels
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]

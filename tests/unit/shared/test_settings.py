@@ -46,3 +46,16 @@ def test_import_roots_are_split_like_a_path() -> None:
 
 def test_an_s3_address_leaves_no_local_folder() -> None:
     assert load_settings({"TOILE_ARTIFACTS_URL": "s3://bucket/toile"}).artifact_folder is None
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"TOILE_C2PA": "certificate"},
+        {"TOILE_C2PA_CERTIFICATE": "a.pem", "TOILE_C2PA_PRIVATE_KEY": "k.pem"},
+        {"TOILE_C2PA": "certificate", "TOILE_C2PA_CERTIFICATE": "a.pem"},
+    ],
+)
+def test_a_certificate_is_named_whole_or_not_at_all(named: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match="both files, or none"):
+        load_settings(named)

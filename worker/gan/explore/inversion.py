@@ -16,13 +16,13 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from shared.errors import InvalidInputError
+from shared.pictures.resize import to_channels
 from worker.gan.explore import encoder as encoders
 from worker.gan.explore import pictures
 from worker.gan.explore.candidates import likely
 from worker.gan.explore.encoder import Encoder
 from worker.gan.explore.ports import Painter, check_colours, check_labels, unknown_colours
 from worker.pictures.colours import main_and_second, measure_colours
-from worker.pictures.resize import to_channels
 
 ROWS = 128
 """Paintings refined at once; more would not be faster on a CPU."""

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.pictures.resize import resize_pixels
 from worker.gan.data import Dataset
 from worker.gan.frame import Frame
 from worker.gan.measure.extractors import Extractors
 from worker.gan.measure.judge import AT_ONCE, Sampler, rows, sampled
 from worker.gan.measure.trunk import seen_side
-from worker.pictures.resize import resize_pixels
 
 MeasureColours = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """uint8 [n, h, w, 3] -> CIELAB float32 [n, 2, 3], main and second colour, NaN where none."""

@@ -8,15 +8,10 @@ import pytest
 from PIL import Image
 
 from shared.demo import drawn, shapes
-from worker.catalogs.duplicates import (
-    NearDuplicates,
-    SeenGarments,
-    as_signed,
-    from_signed,
-    perceptual_hashes,
-)
+from shared.pictures.likeness import as_signed, perceptual_hashes
+from shared.pictures.resize import resize_pixels
+from worker.catalogs.duplicates import NearDuplicates, SeenGarments
 from worker.catalogs.garments import KnownGarments
-from worker.pictures.resize import resize_pixels
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
@@ -43,12 +38,6 @@ def flips(rng: np.random.Generator, hashes: np.ndarray, bits: int) -> np.ndarray
         for bit in rng.permutation(64)[:bits]:
             mask[row] |= np.uint64(1) << np.uint64(bit)
     return np.asarray(hashes ^ mask)
-
-
-def test_hashes_survive_the_way_through_signed_integers() -> None:
-    hashes = np.array([0, 1, 2**63, 2**64 - 1], dtype=np.uint64)
-    assert as_signed(hashes) == [0, 1, -(2**63), -1]
-    np.testing.assert_array_equal(from_signed(as_signed(hashes)), hashes)
 
 
 def test_the_index_finds_all_that_differ_in_five_bits_and_none_that_differ_in_six() -> None:

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from shared.errors import InvalidInputError, UnreadableSourceError
+from shared.pictures.resize import resize_pixels, to_channels
 from worker.catalogs.shards import (
     ShardSlice,
     assemble,
@@ -14,7 +15,6 @@ from worker.catalogs.shards import (
     shard_length,
     write_shard,
 )
-from worker.pictures.resize import resize_pixels, to_channels
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

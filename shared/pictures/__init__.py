@@ -1,0 +1,1 @@
+"""What both sides do with pictures: resize them, and tell whether two look the same."""
