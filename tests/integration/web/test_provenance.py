@@ -119,6 +119,16 @@ def test_a_file_whose_other_metadata_changed_is_known_by_its_mark_and_pixels(
     assert (found["same_pixels"], found["distance"], found["difference"]) == (True, 0, 0)
 
 
+def test_a_stored_designs_mark_names_release_and_seed_and_that_is_enough(
+    client: FlaskClient, wardrobe: Wardrobe, shop: Shop
+) -> None:
+    design_id, _ = wardrobe.add(COAT)
+    wardrobe.add(DRESS)  # the same seed under another condition
+    mark = Mark(release_id=str(shop.release_id), seed=7, tool="Toile 1")
+    found = ask(client, saved([COAT], **carrying(stamp(mark), ImageFormat.PNG)))
+    assert (found["evidence"], found["design"]["id"]) == ("metadata", design_id)
+
+
 def test_a_stripped_file_is_still_known_by_its_pixels(
     client: FlaskClient, wardrobe: Wardrobe
 ) -> None:
