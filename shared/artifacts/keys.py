@@ -59,6 +59,21 @@ def report_file(report_id: str, name: str) -> str:
     return f"reports/{report_id}/{name}"
 
 
+def index(index_id: str) -> str:
+    """The prefix of a garment index's files."""
+    return f"indexes/{index_id}/"
+
+
+def index_file(index_id: str, name: str) -> str:
+    """One file of a garment index: ``garments.npz``, ``space.npz`` or ``encoder.npz``."""
+    return f"{index(index_id)}{name}"
+
+
+def taste_prior(site_id: str, encoder: str) -> str:
+    """What a site's shoppers like on the whole, for what an encoder (by its digest) sees."""
+    return f"priors/{site_id}/{encoder}.npz"
+
+
 def probe() -> str:
     """A few bytes that are written to see whether the store can be written."""
     return "health/probe"

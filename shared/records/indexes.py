@@ -1,24 +1,43 @@
-"""Garment indexes: which there are, and where their files are."""
+"""Garment indexes: what the garments of a catalog version look like to its encoder."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from shared.records.engine import Transaction
 from shared.records.rows import columns_of
 from shared.records.tables import IndexRow
-from shared.schemas.indexes import Index
+from shared.schemas.base import Schema
+
+
+class Index(Schema):
+    """A garment index; its files never change.
+
+    Attributes:
+        encoder: digest of the encoder that looked; what another one saw cannot be compared.
+        garments: how many it holds.
+        artifact: the prefix of its files: ``garments.npz``, ``space.npz``, ``encoder.npz``.
+    """
+
+    id: str
+    catalog_id: str
+    catalog_version: int
+    encoder: str
+    garments: int
+    artifact: str
+    created_at: datetime
 
 
 def publish(tx: Transaction, site_id: str, *, index_id: str, values: Mapping[str, Any]) -> Index:
-    """Add an index whose files are stored.
+    """Add an index whose files are in the store.
 
     Args:
         tx: the open transaction.
         site_id: whose catalog it is.
-        index_id: the index's id, which its artifacts already carry.
-        values: the other columns: catalog_id, catalog_version, encoder, garments, artifact.
+        index_id: as its files' keys have it.
+        values: `catalog_id`, `catalog_version`, `encoder`, `garments` and `artifact`.
     """
     row = IndexRow(id=index_id, site_id=site_id, created_at=tx.now, **values)
     tx.session.add(row)
@@ -27,23 +46,27 @@ def publish(tx: Transaction, site_id: str, *, index_id: str, values: Mapping[str
 
 
 def newest(tx: Transaction, site_id: str, catalog_id: str) -> Index | None:
-    """Return the newest index of a site's catalog, or None where there is none."""
+    """Return the newest index of a catalog, or None where there is none yet."""
     query = select(IndexRow).where(IndexRow.site_id == site_id, IndexRow.catalog_id == catalog_id)
-    order = (IndexRow.created_at.desc(), IndexRow.id.desc())
-    row = tx.session.scalars(query.order_by(*order).limit(1)).first()
+    ordered = query.order_by(IndexRow.created_at.desc(), IndexRow.id.desc()).limit(1)
+    row = tx.session.scalars(ordered).first()
     return None if row is None else _index(row)
 
 
 def of_site(tx: Transaction, site_id: str) -> list[Index]:
-    """Return the newest index of each of a site's catalogs, the newest first."""
-    query = select(IndexRow).where(IndexRow.site_id == site_id)
-    rows = tx.session.scalars(query.order_by(IndexRow.created_at.desc(), IndexRow.id.desc()))
-    found: dict[str, Index] = {}
-    for row in rows:
-        found.setdefault(row.catalog_id, _index(row))
-    return list(found.values())
+    """Return the newest index of each of a site's catalogs, the newest of all first."""
+    place = (IndexRow.created_at.desc(), IndexRow.id.desc())
+    ranked = (
+        select(
+            IndexRow.id,
+            func.row_number().over(partition_by=IndexRow.catalog_id, order_by=place).label("rank"),
+        )
+        .where(IndexRow.site_id == site_id)
+        .subquery()
+    )
+    query = select(IndexRow).join(ranked, ranked.c.id == IndexRow.id).where(ranked.c.rank == 1)
+    return [_index(row) for row in tx.session.scalars(query.order_by(*place))]
 
 
 def _index(row: IndexRow) -> Index:
-    hidden = {"site_id"}
-    return Index(**{name: v for name, v in columns_of(row).items() if name not in hidden})
+    return Index(**{name: v for name, v in columns_of(row).items() if name != "site_id"})

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from shared.records import indexes, models
-from shared.schemas.indexes import Index
+from shared.records.indexes import Index
 from shared.taste import index as garment_index
 from shared.taste import space as feature_space
 from shared.taste.gallery import Gallery, hang
