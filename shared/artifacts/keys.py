@@ -44,11 +44,6 @@ def release_file(release_id: str, name: str) -> str:
     return f"{release(release_id)}{name}"
 
 
-def index(index_id: str) -> str:
-    """The prefix of a garment index's files."""
-    return f"indexes/{index_id}/"
-
-
 def designs(pack_id: str) -> str:
     """Pictures of designs that were published together, one after the other."""
     return f"designs/{pack_id}"
