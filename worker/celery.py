@@ -17,6 +17,7 @@ app = create_app(
     settings,
     imports=(
         "worker.tasks.generation",
+        "worker.tasks.indexing",
         "worker.tasks.ingest",
         "worker.tasks.training",
         "worker.tasks.trends",

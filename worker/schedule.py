@@ -1,9 +1,12 @@
 """The beat table: what is sent again and again, and how often."""
 
-from typing import Any
+from typing import Any, Final
 
 from shared.queue.names import Task
 from shared.settings import Settings
+
+_INDEX_SECONDS: Final = 60.0
+"""Looking whether a catalog has grown is one query; new garments should be found soon."""
 
 
 def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -15,6 +18,7 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
         Task.UPKEEP: settings.upkeep_seconds,
         # Looking whether a report is due is cheap, and a due one should not wait long.
         Task.SCHEDULE_REPORTS: min(60.0, settings.trend_schedule_seconds),
+        Task.INDEX: _INDEX_SECONDS,
     }
     return {
         task.value: {"task": task.value, "schedule": seconds, "options": {"expires": seconds}}

@@ -23,6 +23,7 @@ class Task(StrEnum):
     GENERATE = "toile.generate"
     INGEST = "toile.ingest"
     REPORT = "toile.report"
+    INDEX = "toile.index"
     UPKEEP = "toile.upkeep"
     SCHEDULE_REPORTS = "toile.schedule_reports"
 
@@ -33,6 +34,7 @@ QUEUE_OF: Final = MappingProxyType(
         Task.GENERATE: Queue.GENERATE,
         Task.INGEST: Queue.CHORES,
         Task.REPORT: Queue.CHORES,
+        Task.INDEX: Queue.CHORES,
         Task.UPKEEP: Queue.UPKEEP,
         Task.SCHEDULE_REPORTS: Queue.UPKEEP,
     }

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from shared.records.engine import Transaction
 from shared.records.rows import columns_of
-from shared.records.tables import IndexRow
+from shared.records.tables import CatalogRow, IndexRow
 from shared.schemas.base import Schema
 
 
@@ -66,6 +66,22 @@ def of_site(tx: Transaction, site_id: str) -> list[Index]:
     )
     query = select(IndexRow).join(ranked, ranked.c.id == IndexRow.id).where(ranked.c.rank == 1)
     return [_index(row) for row in tx.session.scalars(query.order_by(*place))]
+
+
+def stale(tx: Transaction) -> list[tuple[str, str]]:
+    """Return (site id, catalog id) of the catalogs that have grown since their newest index."""
+    newest = (
+        select(IndexRow.catalog_id, func.max(IndexRow.catalog_version).label("version"))
+        .group_by(IndexRow.catalog_id)
+        .subquery()
+    )
+    query = (
+        select(CatalogRow.site_id, CatalogRow.id)
+        .join(newest, newest.c.catalog_id == CatalogRow.id)
+        .where(CatalogRow.version > newest.c.version)
+        .order_by(CatalogRow.id)
+    )
+    return [(site_id, catalog_id) for site_id, catalog_id in tx.session.execute(query)]
 
 
 def _index(row: IndexRow) -> Index:

@@ -1,5 +1,6 @@
 """Garment indexes: the garments of a catalog as its encoder sees them, and what makes a copy."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -10,14 +11,17 @@ from numpy.typing import NDArray
 from shared import ids
 from shared.artifacts import ArtifactStore, keys
 from shared.records import Transaction, catalogs, indexes
-from shared.schemas.jobs import TrainingSpec
+from shared.records.indexes import Index
+from shared.schemas.jobs import Budget, TrainingSpec
 from shared.taste import index as garment_index
 from shared.taste import space as feature_space
 from shared.taste.items import Items
-from worker.gan.checkpoint import pack
+from worker.gan.checkpoint import pack, unpack
 from worker.gan.data import Dataset
 from worker.jobs.datasets import encode_colours, encode_labels, load_dataset
 from worker.runtime import Runtime
+
+LOG: Final = logging.getLogger(__name__)
 
 COPY_QUANTILE: Final = 0.01
 """Of the distances of held-out garments to the others: as near are one in a hundred new ones."""
@@ -85,6 +89,7 @@ def build(
     plain: Sees,
     *,
     heldout: float,
+    before: Mapping[str, Features] | None = None,
 ) -> Built:
     """Build the index of a catalog version.
 
@@ -95,10 +100,12 @@ def build(
         encoder: that learned the catalog.
         plain: that learned nothing.
         heldout: share of the garments that the encoder did not learn from.
+        before: `learned` and `plain` features of the first garments, where an earlier index has
+            them: garments are only ever added, behind those that there are.
     """
     features = {
-        "learned": encoder.features(dataset.images),
-        "plain": plain.features(dataset.images),
+        "learned": _seen(encoder, dataset, before["learned"] if before else None),
+        "plain": _seen(plain, dataset, before["plain"] if before else None),
     }
     rows, held = dataset.split(heldout)
     if not len(held):  # too few to hold any out: each tenth stands for them
@@ -117,6 +124,12 @@ def build(
         NOVELTY: pack({"plain": features["plain"], **{k: np.array(v) for k, v in copies.items()}}),
     }
     return Built(encoder.digest, spec.catalog_id, spec.catalog_version, len(items), files)
+
+
+def _seen(eye: Sees, dataset: Dataset, before: Features | None) -> Features:
+    if before is None:
+        return eye.features(dataset.images)
+    return np.concatenate([before, eye.features(dataset.images[len(before) :])])
 
 
 def copy_distance(held: Features, learned: Features) -> float:
@@ -214,3 +227,56 @@ def index_catalog(
         else Untrained.from_bytes(drawn)
     )
     return build(runtime, spec, garments, encoder, plain, heldout=spec.heldout)
+
+
+def refresh_index(runtime: Runtime, catalog_id: str, *, site_id: str) -> bool:
+    """Bring a catalog's index up to its newest version, with the encoder that it has.
+
+    Only garments that were added since are looked at. A catalog that was never trained on has no
+    encoder, and nothing to refresh.
+
+    Returns:
+        Whether a new index was published.
+    """
+    with runtime.records.reading() as tx:
+        catalog = catalogs.get(tx, site_id, catalog_id)
+        newest = indexes.newest(tx, site_id, catalog_id)
+    if newest is None or newest.catalog_version >= catalog.version:
+        return False
+    built = _grown(runtime, newest, catalog.version)
+    index_id = built.store(runtime.store)
+    with runtime.records.transaction() as tx:
+        built.publish(tx, site_id, index_id)
+    LOG.info("Index %s holds the %d garments of catalog %s", index_id, built.garments, catalog_id)
+    return True
+
+
+def refresh_stale(runtime: Runtime) -> int:
+    """Refresh the indexes of all catalogs that have grown; returns how many.
+
+    Two who do it at once publish two equal indexes, of which the newer is used.
+    """
+    with runtime.records.reading() as tx:
+        stale = indexes.stale(tx)
+    return sum(refresh_index(runtime, catalog_id, site_id=site_id) for site_id, catalog_id in stale)
+
+
+def _grown(runtime: Runtime, index: Index, version: int) -> Built:
+    from worker.gan.device import prepare
+    from worker.gan.measure.encoder import Encoder
+    from worker.gan.measure.untrained import Untrained
+
+    prepare()
+    names = (GARMENTS, ENCODER, PLAIN, NOVELTY)
+    files = {name: runtime.store.read(f"{index.artifact}{name}") for name in names}
+    encoder, plain = Encoder.from_bytes(files[ENCODER]), Untrained.from_bytes(files[PLAIN])
+    spec = TrainingSpec(
+        catalog_id=index.catalog_id, catalog_version=version, model="-", size=encoder.side,
+        budget=Budget(images=64), seed=0, attributes=(),
+    )  # fmt: skip
+    before = {
+        "learned": garment_index.read(files[GARMENTS]).embeddings,
+        "plain": unpack(files[NOVELTY])["plain"].astype(np.float32),
+    }
+    dataset = load_dataset(runtime, spec)
+    return build(runtime, spec, dataset, encoder, plain, heldout=spec.heldout, before=before)

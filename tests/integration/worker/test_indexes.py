@@ -1,0 +1,141 @@
+"""Garment indexes over real rows and shards, with an encoder of a few steps."""
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shared.artifacts import keys
+from shared.demo.drawn import write_archive
+from shared.jobs.submit import enqueue
+from shared.records import catalogs, indexes
+from shared.records.indexes import Index
+from shared.schemas.catalogs import CatalogRequest
+from shared.schemas.jobs import Budget, IngestSpec, TrainingSpec, UploadSource
+from shared.taste import index as garment_index
+from shared.taste import space as feature_space
+from shared.taste.gallery import hang
+from shared.taste.ranking import nearest
+from tests.fixtures.rows import a_site
+from worker import attempt
+from worker.gan.checkpoint import unpack
+from worker.jobs.indexing import copy_distance, index_catalog, refresh_stale
+from worker.jobs.ingest import ingest_garments
+from worker.runtime import Runtime
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+def site(runtime: Runtime) -> str:
+    return a_site(runtime.records)
+
+
+@pytest.fixture
+def catalog_id(runtime: Runtime, site: str) -> str:
+    with runtime.records.transaction() as tx:
+        return catalogs.create(tx, site, CatalogRequest(name="drawn")).id
+
+
+def add(
+    runtime: Runtime, site: str, catalog_id: str, folder: Path, *, count: int, seed: int
+) -> None:
+    path = folder / f"{seed}.zip"
+    write_archive(path, count=count, seed=seed, end=date(2026, 6, 30))
+    key = keys.upload(f"upl_{seed}")
+    runtime.store.put(key, path)
+    source = UploadSource(artifact=key, name=path.name)
+    with runtime.records.transaction() as tx:
+        job = enqueue(tx, site, IngestSpec(catalog_id=catalog_id, source=source))
+    attempt.run(runtime, job.id, ingest_garments)
+
+
+def indexed(runtime: Runtime, site: str, catalog_id: str) -> Index:
+    spec = TrainingSpec(
+        catalog_id=catalog_id, catalog_version=1, model="m", size=16, seed=0, heldout=0.1,
+        budget=Budget(images=64), attributes=("category",),
+    )  # fmt: skip
+    built = index_catalog(runtime, spec, {}, steps=30)
+    index_id = built.store(runtime.store)
+    with runtime.records.transaction() as tx:
+        built.publish(tx, site, index_id)
+    return newest(runtime, site, catalog_id)
+
+
+def newest(runtime: Runtime, site: str, catalog_id: str) -> Index:
+    with runtime.records.reading() as tx:
+        found = indexes.newest(tx, site, catalog_id)
+    assert found is not None
+    return found
+
+
+def test_an_index_holds_each_garment_with_its_labels_and_colours(
+    runtime: Runtime, site: str, catalog_id: str, tmp_path: Path
+) -> None:
+    add(runtime, site, catalog_id, tmp_path, count=120, seed=1)
+    index = indexed(runtime, site, catalog_id)
+    items = garment_index.read(runtime.store.read(f"{index.artifact}garments.npz"))
+    with runtime.records.reading() as tx:
+        page = catalogs.garments_page(tx, catalog_id, limit=200).items
+    assert set(items.ids) == {garment.id for garment in page}
+    for garment in page:
+        place = items.place(garment.id)
+        told = items.labels_of(place)
+        assert told["category"] == garment.attributes["category"]
+        assert not np.isnan(items.colours[place, 0]).any()
+
+
+def test_garments_that_look_alike_are_near_in_the_index(
+    runtime: Runtime, site: str, catalog_id: str, tmp_path: Path
+) -> None:
+    add(runtime, site, catalog_id, tmp_path, count=160, seed=1)
+    index = indexed(runtime, site, catalog_id)
+    items = garment_index.read(runtime.store.read(f"{index.artifact}garments.npz"))
+    space = feature_space.read(runtime.store.read(f"{index.artifact}space.npz"))
+    assert hang(items, space).features.shape[0] == len(items)
+    codes = items.codes("category")
+    rest = items.take(np.arange(20, len(items)))
+    hits = [
+        codes[20 + int(nearest(rest, items.take(np.array([row])), 1)[0].item())] == codes[row]
+        for row in range(20)
+    ]
+    assert sum(hits) >= 10  # by chance it would be two or three of eight categories
+
+
+def test_a_grown_catalog_is_indexed_again_without_looking_at_old_garments_twice(
+    runtime: Runtime, site: str, catalog_id: str, tmp_path: Path
+) -> None:
+    add(runtime, site, catalog_id, tmp_path, count=100, seed=1)
+    first = indexed(runtime, site, catalog_id)
+    assert refresh_stale(runtime) == 0
+    add(runtime, site, catalog_id, tmp_path, count=40, seed=2)
+    assert refresh_stale(runtime) == 1
+    second = newest(runtime, site, catalog_id)
+    assert (second.encoder, second.catalog_version) == (first.encoder, 2)
+    assert second.garments > first.garments
+    before, after = (
+        garment_index.read(runtime.store.read(f"{one.artifact}garments.npz"))
+        for one in (first, second)
+    )
+    assert after.ids[: len(before)] == before.ids
+    np.testing.assert_array_equal(after.embeddings[: len(before)], before.embeddings)
+    novelty = unpack(runtime.store.read(f"{second.artifact}novelty.npz"))
+    assert novelty["plain"].shape == (second.garments, 128)
+    assert refresh_stale(runtime) == 0
+
+
+def test_a_catalog_that_was_never_trained_on_has_nothing_to_refresh(
+    runtime: Runtime, site: str, catalog_id: str, tmp_path: Path
+) -> None:
+    add(runtime, site, catalog_id, tmp_path, count=40, seed=1)
+    assert refresh_stale(runtime) == 0
+
+
+def test_one_in_a_hundred_new_garments_is_as_near_as_a_copy() -> None:
+    rng = np.random.default_rng(0)
+    learned, held = (rng.normal(size=(n, 8)).astype(np.float32) for n in (4000, 2000))
+    limit = copy_distance(held, learned)
+    fresh = rng.normal(size=(2000, 8)).astype(np.float32)
+    distances = np.sqrt(((fresh[:, None] - learned[None, ::4]) ** 2).sum(-1)).min(1)
+    assert 0 < limit < float(np.quantile(distances, 0.1))
