@@ -4,7 +4,8 @@ import click
 
 from shared.cli.database import open_records
 from shared.cli.output import json_option, print_json, print_table
-from shared.records import sites
+from shared.errors import NotFoundError
+from shared.records import models, sites
 from shared.settings import load_settings
 
 
@@ -40,3 +41,32 @@ def list_sites(*, as_json: bool) -> None:
             [(one.name, one.id, one.created_at) for one in found],
             empty="There is no site. `toile key create --site NAME` makes one with a key.",
         )
+
+
+@site.command()
+@click.argument("name")
+@click.argument("weight", type=float)
+def weight(name: str, weight: float) -> None:
+    """Set a site's part of the batches that several sites wait for; 1 is usual."""
+    with open_records(load_settings()) as records, records.transaction() as tx:
+        changed = sites.set_weight(tx, name, weight)
+    click.echo(
+        f"{changed.name} now has {changed.weight:g} parts where each other site has its own."
+    )
+
+
+@site.command()
+@click.argument("model")
+@click.argument("name")
+@click.option("--stop", is_flag=True, help="Take the model back; designs that it made stay.")
+def share(model: str, name: str, *, stop: bool) -> None:
+    """Let the site NAME make designs with MODEL (its id), another site's."""
+    with open_records(load_settings()) as records, records.transaction() as tx:
+        found = sites.by_name(tx, name)
+        if found is None:
+            raise NotFoundError(f"There is no site named {name!r}. `toile site list` shows them.")
+        if not stop:
+            models.share(tx, model, found.id)
+        elif not models.unshare(tx, model, found.id):
+            raise NotFoundError(f"Model {model} was not shared with {name}.")
+    click.echo(f"{name} {'no longer makes' if stop else 'may make'} designs with {model}.")

@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import func, or_, select
 
 from shared import ids
-from shared.errors import NotFoundError
+from shared.errors import ConflictError, NotFoundError
 from shared.records.engine import Transaction
 from shared.records.rows import Page, columns_of, page_of
-from shared.records.tables import ModelRow, ReleaseRow
+from shared.records.tables import ModelGrantRow, ModelRow, ReleaseRow
 from shared.schemas.base import Schema
 from shared.schemas.models import Model, Release
 
@@ -70,12 +70,14 @@ def page(
 
 
 def get(tx: Transaction, site_id: str, reference: str) -> Model:
-    """Return a model by its id or name.
+    """Return a model by its id or name; one that was shared with the site by its id only.
 
     Raises:
         NotFoundError: the site has none.
     """
     row = _named(tx, site_id, reference)
+    if row is None and _granted(tx, reference, site_id):
+        row = tx.session.get(ModelRow, reference)
     if row is None:
         raise NotFoundError(
             f"There is no model {reference!r}. GET /v1/models lists them.", model=reference
@@ -119,20 +121,62 @@ def releases_of_version(
     return [_release(row, _name_of(tx, row.model_id)) for row in rows]
 
 
-def release(tx: Transaction, release_id: str, *, site_id: str | None = None) -> ReleasePlace:
+def release(
+    tx: Transaction, release_id: str, *, site_id: str | None = None, own: bool = False
+) -> ReleasePlace:
     """Return a release and where its files are.
+
+    Args:
+        tx: the open transaction.
+        release_id: the release.
+        site_id: who asks, if it is a site: it sees its own releases and those of models that were
+            shared with it.
+        own: whether a shared one will not do: sharing is for making designs, not for training on.
 
     Raises:
         NotFoundError: there is none of that id, or it is another site's.
     """
     row = tx.session.get(ReleaseRow, release_id)
-    if row is None or (site_id is not None and row.site_id != site_id):
+    if row is None or not (
+        site_id in {None, row.site_id} or (not own and _granted(tx, row.model_id, site_id))
+    ):
         raise NotFoundError(
             f"There is no release {release_id!r}. GET /v1/models lists what there is.",
             release=release_id,
         )
     shown = _release(row, _name_of(tx, row.model_id))
     return ReleasePlace(release=shown, site_id=row.site_id, artifact=row.artifact)
+
+
+def share(tx: Transaction, model_id: str, site_id: str) -> None:
+    """Let another site make designs with a model's releases; again changes nothing.
+
+    Raises:
+        NotFoundError: there is no such model.
+        ConflictError: it is that site's own.
+    """
+    row = tx.session.get(ModelRow, model_id)
+    if row is None:
+        raise NotFoundError(f"There is no model {model_id!r}.", model=model_id)
+    if row.site_id == site_id:
+        raise ConflictError(f"Model {model_id} is that site's own; it needs no sharing.")
+    if not _granted(tx, model_id, site_id):
+        tx.session.add(ModelGrantRow(model_id=model_id, site_id=site_id, created_at=tx.now))
+        tx.session.flush()
+
+
+def unshare(tx: Transaction, model_id: str, site_id: str) -> bool:
+    """Take a model back from a site; returns whether it was shared. Designs that it made stay."""
+    row = tx.session.get(ModelGrantRow, (model_id, site_id))
+    if row is None:
+        return False
+    tx.session.delete(row)
+    tx.session.flush()
+    return True
+
+
+def _granted(tx: Transaction, model_id: str, site_id: str | None) -> bool:
+    return site_id is not None and tx.session.get(ModelGrantRow, (model_id, site_id)) is not None
 
 
 def _named(tx: Transaction, site_id: str, reference: str) -> ModelRow | None:

@@ -7,13 +7,14 @@ from typing import Final
 from sqlalchemy import select
 
 from shared import ids
-from shared.errors import ConflictError, NotFoundError
+from shared.errors import ConflictError, InvalidInputError, NotFoundError
 from shared.records.engine import Transaction
 from shared.records.rows import columns_of
 from shared.records.tables import ApiKeyRow, SiteRow
 from shared.schemas.sites import ApiKey, NewApiKey, Site
 
 _VISIBLE: Final = "toile_"
+_HEAVIEST: Final = 1000.0
 _PREFIX_LENGTH: Final = len(_VISIBLE) + 6
 
 
@@ -53,6 +54,25 @@ def every(tx: Transaction) -> list[Site]:
     """Return all sites, oldest first."""
     rows = tx.session.execute(select(SiteRow).order_by(SiteRow.created_at, SiteRow.id)).scalars()
     return [_site(row) for row in rows]
+
+
+def set_weight(tx: Transaction, name: str, weight: float) -> Site:
+    """Set a site's part of the batches that several sites wait for; 1 is usual.
+
+    Raises:
+        NotFoundError: there is no site of that name.
+        InvalidInputError: the weight is not above 0.
+    """
+    if not 0 < weight <= _HEAVIEST:
+        raise InvalidInputError(
+            f"A site's weight is above 0 and at most {_HEAVIEST:g}; got {weight:g}."
+        )
+    row = tx.session.execute(select(SiteRow).where(SiteRow.name == name)).scalar_one_or_none()
+    if row is None:
+        raise NotFoundError(f"There is no site named {name!r}. `toile site list` shows them.")
+    row.weight = weight
+    tx.session.flush()
+    return _site(row)
 
 
 def create_key(tx: Transaction, site_id: str, *, name: str) -> NewApiKey:

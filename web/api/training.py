@@ -42,7 +42,7 @@ def _resolve(asked: TrainingRequest) -> TrainingSpec:
         version, garments = _version(tx, catalog, asked.catalog_version)
         base = None
         if asked.from_release is not None:
-            base = models.release(tx, asked.from_release, site_id=site_id).release
+            base = models.release(tx, asked.from_release, site_id=site_id, own=True).release
     return spec_of(asked, catalog, version=version, garments=garments, base=base)
 
 

@@ -1,6 +1,6 @@
 """Designs for a shopper: propose many from their taste, score them, keep the best that differ."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -35,7 +35,7 @@ class Liked:
 
 
 @dataclass(frozen=True)
-class Client:
+class Shopper:
     """A shopper to design for.
 
     Attributes:
@@ -51,7 +51,7 @@ class Client:
     liked: Sequence[Liked]
 
 
-def orders_for(spec: DesignSpec, client: Client, generator: Generates) -> list[Order]:
+def orders_for(spec: DesignSpec, shopper: Shopper, generator: Generates) -> list[Order]:
     """Return the candidates for a shopper.
 
     Conditions are drawn by Thompson sampling from the taste; what the request names holds for all.
@@ -59,7 +59,7 @@ def orders_for(spec: DesignSpec, client: Client, generator: Generates) -> list[O
 
     Args:
         spec: the job's; its way is `ForShopper`. Its seed draws all that is drawn.
-        client: the shopper.
+        shopper: the shopper.
         generator: of the release.
 
     Raises:
@@ -70,24 +70,24 @@ def orders_for(spec: DesignSpec, client: Client, generator: Generates) -> list[O
     rng = np.random.default_rng([spec.seed, 1])
     known = Known(vocabulary=generator.vocabulary, colours=generator.slots > 0)
     conditions = propose(
-        client.taste.posterior, client.targets, known,
-        count=count, rng=rng, wishes=client.taste.wishes,
+        shopper.taste.posterior, shopper.targets, known,
+        count=count, rng=rng, wishes=shopper.taste.wishes,
     )  # fmt: skip
     asked = in_codes(spec.condition, slots=generator.slots)
     seeds = seeds_of(spec.model_copy(update={"count": count}))
-    near = _places_near_liked(count, client, rng)
+    near = _places_near_liked(count, shopper, rng)
     orders = []
     for place, (seed, proposed) in enumerate(zip(seeds, conditions, strict=True)):
         latent, condition = own(seed), proposed
         if place in near:
-            liked = client.liked[near[place]]
+            liked = shopper.liked[near[place]]
             latent = between(liked.latent, latent, _STRENGTH)
             condition = in_codes(liked.condition, slots=generator.slots)
         orders.append(Order(seed, latent, {**condition, **asked}, spec.variety))
     return orders
 
 
-def chosen(member: Member, client: Client, *, relevance: float = RELEVANCE) -> Member:
+def chosen(member: Member, shopper: Shopper, *, relevance: float = RELEVANCE) -> Member:
     """Return a member with the best of its candidates, each with its score and reasons.
 
     Copies of garments are not among them, nor what a hard wish rules out by its measured colour,
@@ -95,7 +95,7 @@ def chosen(member: Member, client: Client, *, relevance: float = RELEVANCE) -> M
 
     Args:
         member: what was drawn for a shopper, and looked at.
-        client: the shopper.
+        shopper: the shopper.
         relevance: 1 looks at scores alone, less trades them for variety.
 
     Returns:
@@ -107,12 +107,12 @@ def chosen(member: Member, client: Client, *, relevance: float = RELEVANCE) -> M
     usable = [one for one in member.drawn if not one.is_copy and one.embedding is not None]
     if not usable:
         return Member(member.spec, error=_nothing_left(len(member.drawn), "are copies of garments"))
-    items = items_of(usable, client.gallery.items.vocabulary)
-    fit = np.flatnonzero(allowed(items, [wish for wish in client.taste.wishes if wish.hard]))
+    items = items_of(usable, shopper.gallery.items.vocabulary)
+    fit = np.flatnonzero(allowed(items, [wish for wish in shopper.taste.wishes if wish.hard]))
     if not len(fit):
         return Member(member.spec, error=_nothing_left(len(usable), "are as the wishes ask"))
-    features = client.gallery.space.features(items)
-    belief = client.taste.posterior
+    features = shopper.gallery.space.features(items)
+    belief = shopper.taste.posterior
     scores = belief.means(features)
     picked = fit[
         diverse(
@@ -122,7 +122,7 @@ def chosen(member: Member, client: Client, *, relevance: float = RELEVANCE) -> M
     ]  # fmt: skip
     likely = belief.probabilities(features[picked])
     best = [
-        replace(usable[place], score=float(chance), reasons=_reasons(client, features[place]))
+        replace(usable[place], score=float(chance), reasons=_reasons(shopper, features[place]))
         for place, chance in zip(picked.tolist(), likely.tolist(), strict=True)
     ]
     return replace(member, drawn=tuple(best))
@@ -164,17 +164,17 @@ def _way(spec: DesignSpec) -> ForShopper:
     return spec.way
 
 
-def _places_near_liked(count: int, client: Client, rng: np.random.Generator) -> dict[int, int]:
+def _places_near_liked(count: int, shopper: Shopper, rng: np.random.Generator) -> dict[int, int]:
     """Return which candidates begin at which liked designs."""
-    if not client.liked:
+    if not shopper.liked:
         return {}
     places = rng.permutation(count)[: round(NEAR_LIKED * count)]
-    return {int(place): int(rng.integers(len(client.liked))) for place in places}
+    return {int(place): int(rng.integers(len(shopper.liked))) for place in places}
 
 
-def _reasons(client: Client, features: np.ndarray) -> tuple[Reason, ...]:
-    taste = client.taste
-    found = reasons(taste.posterior, taste.prior, taste.evidence, client.gallery, features)
+def _reasons(shopper: Shopper, features: np.ndarray) -> tuple[Reason, ...]:
+    taste = shopper.taste
+    found = reasons(taste.posterior, taste.prior, taste.evidence, shopper.gallery, features)
     return tuple(Reason(item=item, share=round(share, 4)) for item, share in found)
 
 
@@ -184,7 +184,3 @@ def _nothing_left(count: int, why: str) -> ConflictError:
         f"{none} of the {count} candidates {why}, so none is left for the shopper. Ask for more "
         "candidates, or for less."
     )
-
-
-ClientOf = Callable[[DesignSpec], Client]
-"""Finds the shopper of a job; raises what keeps them from being designed for."""

@@ -149,7 +149,7 @@ def start_files(runtime: Runtime, release_id: str, *, site_id: str) -> dict[str,
         ReleaseCorruptError: its weights are not in the store.
     """
     with runtime.records.reading() as tx:
-        place = models.release(tx, release_id, site_id=site_id)
+        place = models.release(tx, release_id, site_id=site_id, own=True)
     files = {
         key.removeprefix(place.artifact): runtime.store.read(key)
         for key in sorted(runtime.store.keys(place.artifact))

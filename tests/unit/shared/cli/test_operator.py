@@ -8,8 +8,10 @@ import pytest
 
 from shared.client.keyfile import saved_key
 from shared.console import read_console_token
-from shared.records import Records, sites
+from shared.errors import NotFoundError
+from shared.records import Records, models, sites
 from shared.settings import Settings
+from tests.fixtures.rows import a_release, a_site
 from tests.fixtures.toile import Toile
 
 
@@ -42,6 +44,39 @@ def test_the_secret_alone_stands_on_standard_output(toile: Toile) -> None:
     ran = toile("key", "create", "--site", "shop")
     assert ran.out.startswith("toile_")
     assert ran.out.count("\n") == 1
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_site_is_given_its_weight(toile: Toile, own: Settings) -> None:
+    toile("site", "create", "shop")
+    assert "2.5" in toile("site", "weight", "shop", "2.5").out
+    with closing(Records(own.database)) as records, records.reading() as tx:
+        found = sites.by_name(tx, "shop")
+    assert found is not None
+    assert found.weight == 2.5
+    assert toile("site", "weight", "shop", "0").code == 1
+    assert "toile site list" in toile("site", "weight", "ship", "1").err
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_model_is_shared_with_a_site_and_taken_back(toile: Toile, own: Settings) -> None:
+    with closing(Records(own.database)) as records:
+        owner, other = a_site(records, "owner"), a_site(records, "other")
+        release = a_release(records, owner)
+        with records.reading() as tx, pytest.raises(NotFoundError):
+            models.release(tx, release.id, site_id=other)
+        assert toile("site", "share", release.model_id, "other").code == 0
+        assert toile("site", "share", release.model_id, "other").code == 0
+        with records.reading() as tx:
+            assert models.release(tx, release.id, site_id=other).site_id == owner
+            assert models.get(tx, other, release.model_id).id == release.model_id
+            with pytest.raises(NotFoundError):
+                models.release(tx, release.id, site_id=other, own=True)
+        assert "own" in toile("site", "share", release.model_id, "owner").err
+        assert toile("site", "share", "--stop", release.model_id, "other").code == 0
+        with records.reading() as tx, pytest.raises(NotFoundError):
+            models.release(tx, release.id, site_id=other)
+        assert toile("site", "share", "--stop", release.model_id, "other").code == 1
 
 
 @pytest.mark.usefixtures("tables")

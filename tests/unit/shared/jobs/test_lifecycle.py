@@ -1,3 +1,4 @@
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,7 +9,7 @@ from sqlalchemy import URL
 from shared.errors import ConflictError, NotFoundError
 from shared.jobs import lifecycle
 from shared.jobs.lifecycle import MOVES, LeaseLostError
-from shared.records import Records, jobs, migrate
+from shared.records import Records, jobs, migrate, sites
 from shared.records import waiting as waiting_designs
 from shared.schemas.jobs import JobRecord, JobState, Reason
 from tests.fixtures.rows import a_design_job, a_release, a_site, an_ingest_job
@@ -210,6 +211,42 @@ def test_designs_are_claimed_oldest_first_up_to_the_image_limit(
         )
         assert waiting_designs.groups(tx, release.id)
     assert [one.id for one in taken] == [one.id for one in waiting[:2]]
+
+
+def test_sites_that_share_a_release_share_its_batches_by_their_weights(
+    records: Records, site: str
+) -> None:
+    release = a_release(records, site)
+    other = a_site(records, "other")
+    with records.transaction() as tx:
+        sites.set_weight(tx, "other", 3)
+    for _ in range(40):
+        a_design_job(records, site, release.id)
+        a_design_job(records, other, release.id)
+    with records.transaction() as tx:
+        taken = lifecycle.claim_designs(
+            tx, release.id, worker="one", lease=LEASE, max_attempts=3, most_images=32
+        )
+    by_site = Counter(job.site_id for job in taken)
+    assert by_site == {site: 8, other: 24}
+
+
+def test_what_was_not_taken_of_a_batch_is_owed_in_the_next(records: Records, site: str) -> None:
+    release = a_release(records, site)
+    other = a_site(records, "other")
+    for _ in range(60):
+        a_design_job(records, site, release.id)
+    for _ in range(3):
+        a_design_job(records, other, release.id, count=20)
+    served: Counter[str] = Counter()
+    for _ in range(4):
+        with records.transaction() as tx:
+            taken = lifecycle.claim_designs(
+                tx, release.id, worker="one", lease=LEASE, max_attempts=3, most_images=24
+            )
+        for job in taken:
+            served[job.site_id] += job.units
+    assert served[other] >= 40
 
 
 def test_a_design_job_larger_than_the_limit_is_still_taken(records: Records, site: str) -> None:

@@ -20,7 +20,7 @@ from shared.taste.wishes import Wish
 from tests.fixtures.painter import Dyer
 from worker.designs.batch import Member, draw
 from worker.designs.orders import own
-from worker.designs.personal import Client, Liked, chosen, orders_for
+from worker.designs.personal import Liked, Shopper, chosen, orders_for
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 BLUE, RED = "#1f3a8f", "#c0202a"
@@ -69,15 +69,15 @@ def gallery() -> Gallery:
     return hang(items, space.learn(items))
 
 
-def client(
+def shopper(
     gallery: Gallery, *likes: int, wishes: Sequence[Wish] = (), liked: Sequence[Liked] = ()
-) -> Client:
+) -> Shopper:
     signals = [Signal("like", f"gar_{place}", NOW) for place in likes]
     taste = taste_of(
         signals, gallery, prior.broad(gallery.space), wishes=wishes, now=NOW,
         rng=np.random.default_rng(1),
     )  # fmt: skip
-    return Client(taste, gallery, targets(gallery), liked)
+    return Shopper(taste, gallery, targets(gallery), liked)
 
 
 def spec(*, count: int = 6, candidates: int = 48, seed: int = 5, **changes: object) -> DesignSpec:
@@ -89,7 +89,7 @@ def spec(*, count: int = 6, candidates: int = 48, seed: int = 5, **changes: obje
     return DesignSpec.model_validate({**base, **changes})
 
 
-def designed(asked: DesignSpec, whom: Client) -> Member:
+def designed(asked: DesignSpec, whom: Shopper) -> Member:
     tailor = Tailor()
     (member,) = draw(tailor, [asked], orders=lambda one: orders_for(one, whom, tailor))
     rng = np.random.default_rng(2)
@@ -108,7 +108,7 @@ BLUE_DRESSES = (0, 4, 8, 12, 16, 20)
 
 
 def test_the_designs_are_of_the_sort_that_the_shopper_likes(gallery: Gallery) -> None:
-    member = designed(spec(), client(gallery, *BLUE_DRESSES))
+    member = designed(spec(), shopper(gallery, *BLUE_DRESSES))
     told = [(one.condition["category"], one.condition["colour"]) for one in member.drawn]
     assert len(told) == 6
     assert sum(one == ("dress", BLUE) for one in told) >= 4
@@ -117,7 +117,7 @@ def test_the_designs_are_of_the_sort_that_the_shopper_likes(gallery: Gallery) ->
 def test_each_design_has_its_score_best_first_and_the_likes_that_moved_it(
     gallery: Gallery,
 ) -> None:
-    member = designed(spec(), client(gallery, *BLUE_DRESSES))
+    member = designed(spec(), shopper(gallery, *BLUE_DRESSES))
     scores = [one.score for one in member.drawn]
     assert all(score is not None and 0 <= score <= 1 for score in scores)
     assert scores[0] == max(score for score in scores if score is not None)
@@ -127,7 +127,7 @@ def test_each_design_has_its_score_best_first_and_the_likes_that_moved_it(
 
 
 def test_a_shopper_of_whom_nothing_is_known_gets_designs_that_differ(gallery: Gallery) -> None:
-    member = designed(spec(count=8), client(gallery))
+    member = designed(spec(count=8), shopper(gallery))
     told = {(one.condition["category"], one.condition["colour"]) for one in member.drawn}
     assert len(member.drawn) == 8
     assert len(told) >= 3
@@ -137,21 +137,21 @@ def test_a_shopper_of_whom_nothing_is_known_gets_designs_that_differ(gallery: Ga
 def test_what_the_request_names_holds_for_every_candidate(gallery: Gallery) -> None:
     tailor = Tailor()
     orders = orders_for(
-        spec(condition={"category": "skirt"}), client(gallery, *BLUE_DRESSES), tailor
+        spec(condition={"category": "skirt"}), shopper(gallery, *BLUE_DRESSES), tailor
     )
     assert {order.condition["category"] for order in orders} == {"skirt"}
 
 
 def test_a_hard_wish_rules_out_what_is_otherwise(gallery: Gallery) -> None:
     wishes = [Wish("avoid", "colour", BLUE, hard=True)]
-    member = designed(spec(), client(gallery, *BLUE_DRESSES, wishes=wishes))
+    member = designed(spec(), shopper(gallery, *BLUE_DRESSES, wishes=wishes))
     assert member.drawn
     assert {one.condition["colour"] for one in member.drawn} == {RED}
 
 
 def test_a_hard_wish_that_no_garment_meets_ends_the_member_alone(gallery: Gallery) -> None:
     wishes = [Wish("want", "colour", "#00ff00", hard=True)]
-    whom = client(gallery, wishes=wishes)
+    whom = shopper(gallery, wishes=wishes)
     asked = spec(condition={"category": "dress", "colour": RED})
     member = designed(asked, whom)
     assert isinstance(member.error, ConflictError)
@@ -161,7 +161,7 @@ def test_some_candidates_begin_at_liked_designs(gallery: Gallery) -> None:
     latent = (Term(seed=900, weight=1.0),)
     liked = [Liked(latent, {"category": "skirt", "colour": RED})]
     tailor = Tailor()
-    orders = orders_for(spec(), client(gallery, *BLUE_DRESSES, liked=liked), tailor)
+    orders = orders_for(spec(), shopper(gallery, *BLUE_DRESSES, liked=liked), tailor)
     near = [order for order in orders if any(term.seed == 900 for term in order.latent)]
     assert len(near) == round(0.3 * 48)
     assert all(order.condition["colour"] == RED for order in near)
@@ -169,13 +169,13 @@ def test_some_candidates_begin_at_liked_designs(gallery: Gallery) -> None:
 
 
 def test_the_same_job_proposes_the_same(gallery: Gallery) -> None:
-    whom = client(gallery, *BLUE_DRESSES)
+    whom = shopper(gallery, *BLUE_DRESSES)
     assert orders_for(spec(), whom, Tailor()) == orders_for(spec(), whom, Tailor())
     assert orders_for(spec(), whom, Tailor()) != orders_for(spec(seed=6), whom, Tailor())
 
 
 def test_copies_of_garments_are_not_chosen(gallery: Gallery) -> None:
-    whom = client(gallery, *BLUE_DRESSES)
+    whom = shopper(gallery, *BLUE_DRESSES)
     tailor = Tailor()
     (member,) = draw(tailor, [spec()], orders=lambda one: orders_for(one, whom, tailor))
     copies = tuple(replace(one, is_copy=True) for one in member.drawn)
