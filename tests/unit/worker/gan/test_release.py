@@ -15,7 +15,7 @@ from tests.unit.worker.gan.conftest import MakeGarments
 from worker.gan.checkpoint import Checkpoints
 from worker.gan.progress import Progress
 from worker.gan.recipe import Hyperparameters, Recipe
-from worker.gan.release import CHUNK, Generator, TrainedRelease, load_generator
+from worker.gan.release import Generator, TrainedRelease, images_a_pass, load_generator
 
 Trained = tuple[TrainedRelease, list[Progress], Path]
 
@@ -44,7 +44,7 @@ def test_a_loaded_generator_knows_what_it_can_make(generator: Generator) -> None
 
 
 def test_the_same_seed_and_condition_give_the_same_bytes_in_any_batch(generator: Generator) -> None:
-    count = 2 * CHUNK + 5
+    count = 2 * images_a_pass(16, gpu=False) + 5
     seeds = list(range(100, 100 + count))
     wishes = [CONDITIONS[i % len(CONDITIONS)] for i in range(count)]
     together = generator.generate(seeds, wishes)
