@@ -28,6 +28,9 @@ toile = LazyGroup(
         "catalog": ("shared.cli.catalogs:catalog", "Add garments to catalogs, and list them."),
         "train": ("shared.cli.training:train", "Train a model on a catalog."),
         "design": ("shared.cli.designs:design", "Make designs with a model."),
+        "vary": ("shared.cli.designs:vary", "Make designs around one that there is."),
+        "mix": ("shared.cli.designs:mix", "Make designs between two."),
+        "walk": ("shared.cli.designs:walk", "Make an animation from a design to another."),
         "provenance": (
             "shared.cli.provenance:provenance",
             "Tell whether a picture is one of the site's designs.",

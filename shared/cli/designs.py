@@ -1,5 +1,6 @@
 """`toile design`."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,9 +12,37 @@ from shared.cli.progress import follow
 from shared.cli.server import asked, pairs_of, with_client
 from shared.cli.showing import show_submitted
 from shared.client import Client
-from shared.schemas.designs import USUAL_VARIETY, Design, DesignRequest, ImageFormat
+from shared.schemas.designs import (
+    USUAL_VARIETY,
+    Design,
+    DesignRequest,
+    ImageFormat,
+    MixRequest,
+    Priority,
+    VariationRequest,
+    WalkRequest,
+)
+from shared.schemas.jobs import Job
 
 _FORMATS: Final = [one.value for one in ImageFormat]
+_PRIORITIES: Final = [one.value for one in Priority]
+
+
+def _result_options(command: Callable[..., None]) -> Any:
+    """Add what every command takes that makes designs, and the client."""
+    options = (
+        click.option(
+            "--out", type=click.Path(file_okay=False, path_type=Path), help="Save them here."
+        ),
+        click.option(
+            "--wait/--no-wait", default=True, show_default=True, help="Stay until it is done."
+        ),
+        json_option,
+        with_client,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @click.command()
@@ -36,13 +65,66 @@ _FORMATS: Final = [one.value for one in ImageFormat]
     help="1 spreads as the catalog does; less is more ordinary and cleaner.",
 )
 @click.option("--format", "format_", type=click.Choice(_FORMATS), default="png", show_default=True)
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Save them here.")
-@click.option("--wait/--no-wait", default=True, show_default=True, help="Stay until it is done.")
-@json_option
-@with_client
+@click.option(
+    "--priority", type=click.Choice(_PRIORITIES), default="interactive", show_default=True
+)
+@click.option("--expires-in", type=float, help="Seconds after which nobody wants them.")
+@click.option("--shopper", help="Your reference of the shopper to design for.")
+@_result_options
 def design(client: Client, *, out: Path | None, wait: bool, as_json: bool, **options: Any) -> None:
     """Make designs with a model's newest release, or with a release by its id."""
-    job = client.design(_request(options))
+    _show(client, client.design(_request(options)), out=out, wait=wait, as_json=as_json)
+
+
+@click.command()
+@click.argument("design_id", metavar="DESIGN")
+@click.option("--count", type=click.IntRange(1, 64), default=4, show_default=True)
+@click.option(
+    "--strength",
+    type=click.FloatRange(0, 1),
+    default=0.4,
+    show_default=True,
+    help="0 is the design itself, 1 a new one.",
+)
+@click.option(
+    "--condition", "conditions", multiple=True, metavar="NAME=VALUE", help="What shall differ."
+)
+@click.option("--seed", type=int, help="Unset, one is drawn.")
+@_result_options
+def vary(
+    client: Client, *, design_id: str, conditions: tuple[str, ...], out: Path | None, wait: bool,
+    as_json: bool, **options: Any,
+) -> None:  # fmt: skip
+    """Make designs around one that there is."""
+    request = asked(VariationRequest, condition=pairs_of(conditions), **options)
+    _show(client, client.vary(design_id, request), out=out, wait=wait, as_json=as_json)
+
+
+@click.command()
+@click.argument("first")
+@click.argument("second")
+@click.option("--count", type=click.IntRange(1, 64), default=4, show_default=True)
+@click.option("--share", type=click.FloatRange(0, 1), help="Of the second; unset, spread evenly.")
+@_result_options
+def mix(client: Client, *, out: Path | None, wait: bool, as_json: bool, **options: Any) -> None:
+    """Make designs between two of one release."""
+    job = client.mix(asked(MixRequest, **options))
+    _show(client, job, out=out, wait=wait, as_json=as_json)
+
+
+@click.command()
+@click.argument("first")
+@click.argument("second")
+@click.option("--frames", type=click.IntRange(2, 64), default=16, show_default=True)
+@click.option("--frame-milliseconds", type=click.IntRange(20, 2000), default=80, show_default=True)
+@_result_options
+def walk(client: Client, *, out: Path | None, wait: bool, as_json: bool, **options: Any) -> None:
+    """Make an animation (WebP) from a design to another of the same release."""
+    job = client.walk(asked(WalkRequest, **options))
+    _show(client, job, out=out, wait=wait, as_json=as_json)
+
+
+def _show(client: Client, job: Job, *, out: Path | None, wait: bool, as_json: bool) -> None:
     if not wait:
         show_submitted(job, as_json=as_json)
         return
@@ -76,6 +158,9 @@ def _request(options: dict[str, Any]) -> DesignRequest:
         size=options["size"],
         format=options["format_"],
         variety=options["variety"],
+        priority=options["priority"],
+        expires_in=options["expires_in"],
+        shopper=options["shopper"],
     )
 
 

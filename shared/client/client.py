@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
@@ -15,10 +15,17 @@ from shared.client.http import Http, Part, Request
 from shared.errors import ConflictError
 from shared.schemas.base import Schema
 from shared.schemas.catalogs import Catalog, GarmentFields
-from shared.schemas.designs import Design, DesignRequest
+from shared.schemas.designs import (
+    Design,
+    DesignBatch,
+    DesignRequest,
+    MixRequest,
+    VariationRequest,
+    WalkRequest,
+)
 from shared.schemas.figures import Comparison
 from shared.schemas.health import Readiness
-from shared.schemas.jobs import Job, JobState
+from shared.schemas.jobs import Job, JobBatch, JobState
 from shared.schemas.listing import Listing
 from shared.schemas.models import Model, Release, TrainingRequest
 from shared.schemas.provenance import Provenance
@@ -115,6 +122,24 @@ class Client:
     def design(self, request: DesignRequest) -> Job:
         """Make designs."""
         return self._post("/v1/design-jobs", Job, json_body=_body(request))
+
+    def design_all(self, requests: Sequence[DesignRequest]) -> list[Job]:
+        """Ask for up to a thousand times designs: all are taken, or none."""
+        body = _body(DesignBatch(requests=tuple(requests)))
+        return list(self._post("/v1/design-jobs/batch", JobBatch, json_body=body).jobs)
+
+    def vary(self, design_id: str, request: VariationRequest | None = None) -> Job:
+        """Make designs around one."""
+        path = f"/v1/designs/{_part(design_id)}/variations"
+        return self._post(path, Job, json_body=_body(request or VariationRequest()))
+
+    def mix(self, request: MixRequest) -> Job:
+        """Make designs between two."""
+        return self._post("/v1/designs/mix", Job, json_body=_body(request))
+
+    def walk(self, request: WalkRequest) -> Job:
+        """Make an animation from one design to another."""
+        return self._post("/v1/designs/walk", Job, json_body=_body(request))
 
     def trend_report(self, request: TrendRequest | None = None) -> Job:
         """Make a trend report."""

@@ -208,6 +208,40 @@ def test_a_release_is_told_from_a_model_by_its_id(toile: Toile, api: FakeApi) ->
     assert api.bodies("POST /v1/design-jobs")[0]["release"] == "rel_4t9x"
 
 
+@pytest.mark.parametrize(
+    ("words", "route", "said"),
+    [
+        (
+            ["vary", "des_1", "--strength", "0.2", "--condition", "colour=red"],
+            "POST /v1/designs/des_1/variations",
+            {"strength": 0.2, "condition": {"colour": "red"}, "count": 4},
+        ),
+        (
+            ["mix", "des_1", "des_2", "--share", "0.25"],
+            "POST /v1/designs/mix",
+            {"first": "des_1", "second": "des_2", "share": 0.25},
+        ),
+        (
+            ["walk", "des_1", "des_2", "--frames", "9"],
+            "POST /v1/designs/walk",
+            {"first": "des_1", "second": "des_2", "frames": 9, "format": "webp"},
+        ),
+        (
+            ["design", "summer", "--priority", "bulk", "--expires-in", "60"],
+            "POST /v1/design-jobs",
+            {"model": "summer", "priority": "bulk", "expires_in": 60.0},
+        ),
+    ],
+)
+def test_designs_are_asked_for_from_designs_and_on_terms(
+    toile: Toile, api: FakeApi, words: list[str], route: str, said: dict[str, Any]
+) -> None:
+    api[route] = (202, job_document("design"))
+    assert toile(*words, "--no-wait").code == 0
+    (asked,) = api.bodies(route)
+    assert said.items() <= asked.items()
+
+
 def test_what_the_server_refuses_of_a_design_is_told(toile: Toile, api: FakeApi) -> None:
     detail = "The release knows no category 'hat'. It knows: dress, coat."
     api["POST /v1/design-jobs"] = (422, problem(422, "invalid_input", detail))
