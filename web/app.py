@@ -25,6 +25,7 @@ from web.api import (
     jobs,
     models,
     provenance,
+    shoppers,
     training,
     trends,
 )
@@ -99,6 +100,7 @@ def create_app(
         jobs,
         models,
         designs,
+        shoppers,
         provenance,
         trends,
         health,

@@ -2,13 +2,22 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final, Protocol
 
 from shared.colour import FAMILY_NAMES, code_of, nearest_family
-from shared.errors import InvalidInputError
+from shared.errors import ConflictError, InvalidInputError
 from shared.jobs.submit import Asked, Terms
-from shared.records import Transaction, models
-from shared.schemas.designs import COLOUR_KEYS, DesignRequest, Priority
+from shared.records import Transaction, indexes, models, shoppers
+from shared.records.models import ReleasePlace
+from shared.schemas.designs import (
+    COLOUR_KEYS,
+    DesignRequest,
+    ForShopper,
+    Fresh,
+    Priority,
+    Way,
+)
 from shared.schemas.jobs import DesignSpec
 from shared.schemas.models import Release
 from shared.schemas.problems import Fault
@@ -18,6 +27,9 @@ from web.runtime import runtime
 
 _SEEDS: Final = 2**31
 _COLOUR: Final = "colour"
+_CANDIDATES_EACH: Final = 8
+_LEAST_CANDIDATES: Final = 32
+_MOST_CANDIDATES: Final = 256
 
 
 class OnTerms(Protocol):
@@ -63,7 +75,8 @@ def several(requests: Sequence[DesignRequest]) -> list[Asked]:
         NoWorkerError, QueueFullError, QuotaExceededError: they could not be made in time.
     """
     runtime().admission.admit(auth.site_id(), len(requests))
-    found: dict[tuple[str | None, str | None], Release] = {}
+    shopper_ids = _shoppers(requests)
+    found: dict[tuple[str | None, str | None], ReleasePlace] = {}
     asked: list[Asked] = []
     with runtime().records.reading() as tx:
         for place, request in enumerate(requests):
@@ -71,11 +84,49 @@ def several(requests: Sequence[DesignRequest]) -> list[Asked]:
             try:
                 if name not in found:
                     found[name] = _release(tx, request)
-                spec = spec_of(request, found[name], seed=fresh_seed())
+                way = _way(tx, request, found[name], shopper_ids)
+                spec = spec_of(request, found[name].release, seed=fresh_seed(), way=way)
             except InvalidInputError as error:
                 raise _at(place, error) if len(requests) > 1 else error from None
-            asked.append(Asked(spec, terms_of(request)))
+            asked.append(Asked(spec, _terms(request, way)))
     return asked
+
+
+def _shoppers(requests: Sequence[DesignRequest]) -> dict[str, str]:
+    """Return the ids of the shoppers that requests name, made where they are new."""
+    refs = {request.shopper for request in requests if request.shopper is not None}
+    if not refs:
+        return {}
+    with runtime().records.transaction() as tx:
+        return {ref: shoppers.ensure(tx, auth.site_id(), ref).id for ref in sorted(refs)}
+
+
+def _way(
+    tx: Transaction, asked: DesignRequest, place: ReleasePlace, shopper_ids: Mapping[str, str]
+) -> Way:
+    if asked.shopper is None:
+        if asked.candidates is not None:
+            message = "`candidates` are proposed for a shopper; name one as `shopper`."
+            fault = Fault(location=("candidates",), message="expected `shopper` beside it")
+            raise InvalidInputError(message, errors=[fault])
+        return Fresh()
+    catalog_id = place.release.catalog_id
+    if indexes.newest(tx, place.site_id, catalog_id) is None:
+        raise ConflictError(
+            f"Release {place.release.id} is of a catalog whose garments have no index, so a "
+            "shopper's taste has nothing to go by. Train a model on the catalog once more.",
+            catalog=catalog_id,
+        )
+    usual = min(max(_LEAST_CANDIDATES, _CANDIDATES_EACH * asked.count), _MOST_CANDIDATES)
+    candidates = max(asked.candidates or usual, asked.count)
+    return ForShopper(shopper_id=shopper_ids[asked.shopper], candidates=candidates)
+
+
+def _terms(request: DesignRequest, way: Way) -> Terms:
+    """A shopper's designs follow their taste, which changes: no earlier answer stands for one."""
+    if not isinstance(way, ForShopper):
+        return terms_of(request)
+    return replace(terms_of(request, repeatable=False), shopper_id=way.shopper_id)
 
 
 def fresh_seed() -> int:
@@ -111,13 +162,16 @@ def _at(place: int, error: InvalidInputError) -> InvalidInputError:
     return InvalidInputError(f"Request {place}: {error.message}", **details)
 
 
-def spec_of(asked: DesignRequest, release: Release, *, seed: int) -> DesignSpec:
+def spec_of(
+    asked: DesignRequest, release: Release, *, seed: int, way: Way | None = None
+) -> DesignSpec:
     """Return the spec of a design job.
 
     Args:
         asked: the request.
         release: the release that it names.
         seed: what to start from where the request names no seed.
+        way: how the designs come about; each from its own seed where None.
 
     Raises:
         InvalidInputError: the release knows no such attribute or value, or is too small.
@@ -130,10 +184,11 @@ def spec_of(asked: DesignRequest, release: Release, *, seed: int) -> DesignSpec:
         size=size_of(asked.size, release),
         format=asked.format,
         variety=asked.variety,
+        way=way or Fresh(),
     )
 
 
-def _release(tx: Transaction, asked: DesignRequest) -> Release:
+def _release(tx: Transaction, asked: DesignRequest) -> ReleasePlace:
     if (asked.release is None) == (asked.model is None):
         raise InvalidInputError(
             "Give either `release` or `model`: a release stays the same for ever, a model stands "
@@ -146,7 +201,7 @@ def _release(tx: Transaction, asked: DesignRequest) -> Release:
         model = models.get(tx, site_id, str(asked.model))
         # A model is made with its first release, so there is one.
         reference = str(model.newest_release_id)
-    return models.release(tx, reference, site_id=site_id).release
+    return models.release(tx, reference, site_id=site_id)
 
 
 def _value(name: str, value: str, release: Release) -> str:

@@ -15,12 +15,23 @@ from shared.schemas.models import Model, Release, TrainingRequest
 from shared.schemas.problems import MEDIA_TYPE, Problem
 from shared.schemas.provenance import Provenance
 from shared.schemas.reports import ReportView, TrendRequest
+from shared.schemas.shoppers import (
+    Erasure,
+    PreferenceBatch,
+    PreferenceRequest,
+    Recommendations,
+    Recorded,
+    Shopper,
+    SimilarGarments,
+    TasteView,
+)
 from web.api.catalogs import CatalogList
 from web.api.designs import DesignList
 from web.api.garments import GarmentList
 from web.api.jobs import AttemptList, JobList
 from web.api.models import ModelList, ReleaseList
 from web.api.provenance import PictureUpload
+from web.api.shoppers import ErasureList, PreferenceList, ShopperList
 from web.api.trends import ReportList
 from web.uploads import GarmentUpload
 
@@ -32,6 +43,8 @@ _ASKED: Final = (
     FolderRequest,
     GarmentUpload,
     PictureUpload,
+    PreferenceBatch,
+    PreferenceRequest,
     TrainingRequest,
     TrendRequest,
 )
@@ -47,6 +60,8 @@ _ANSWERED: Final = (
     Comparison,
     Design,
     DesignList,
+    Erasure,
+    ErasureList,
     Garment,
     GarmentList,
     Health,
@@ -54,13 +69,20 @@ _ANSWERED: Final = (
     JobList,
     Model,
     ModelList,
+    PreferenceList,
     Problem,
     Provenance,
     Readiness,
+    Recommendations,
+    Recorded,
     Release,
     ReleaseList,
     ReportList,
     ReportView,
+    Shopper,
+    ShopperList,
+    SimilarGarments,
+    TasteView,
 )
 
 

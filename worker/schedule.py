@@ -8,6 +8,9 @@ from shared.settings import Settings
 _INDEX_SECONDS: Final = 60.0
 """Looking whether a catalog has grown is one query; new garments should be found soon."""
 
+_TASTES_SECONDS: Final = 600.0
+"""What all shoppers like moves slowly; a site where nobody said anything costs one query."""
+
 
 def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
     """Return the table in Celery's form.
@@ -19,6 +22,7 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
         # Looking whether a report is due is cheap, and a due one should not wait long.
         Task.SCHEDULE_REPORTS: min(60.0, settings.trend_schedule_seconds),
         Task.INDEX: _INDEX_SECONDS,
+        Task.TASTES: _TASTES_SECONDS,
     }
     return {
         task.value: {"task": task.value, "schedule": seconds, "options": {"expires": seconds}}

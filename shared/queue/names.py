@@ -24,6 +24,7 @@ class Task(StrEnum):
     INGEST = "toile.ingest"
     REPORT = "toile.report"
     INDEX = "toile.index"
+    TASTES = "toile.tastes"
     UPKEEP = "toile.upkeep"
     SCHEDULE_REPORTS = "toile.schedule_reports"
 
@@ -35,6 +36,7 @@ QUEUE_OF: Final = MappingProxyType(
         Task.INGEST: Queue.CHORES,
         Task.REPORT: Queue.CHORES,
         Task.INDEX: Queue.CHORES,
+        Task.TASTES: Queue.CHORES,
         Task.UPKEEP: Queue.UPKEEP,
         Task.SCHEDULE_REPORTS: Queue.UPKEEP,
     }

@@ -18,9 +18,18 @@ from shared.schemas.designs import (
 )
 from shared.schemas.jobs import JobBatch
 from shared.schemas.listing import Listing
-from web import answers, asking, auth, deriving
+from shared.schemas.shoppers import SimilarGarments
+from web import answers, asking, auth, deriving, recommending
 from web.accept import Promise, accept, accept_all
-from web.api.noun import ListQuery, accepted_job, binary, not_modified, noun, problems
+from web.api.noun import (
+    ListQuery,
+    SimilarQuery,
+    accepted_job,
+    binary,
+    not_modified,
+    noun,
+    problems,
+)
 from web.evidence import mark_of, stored_picture
 from web.runtime import runtime
 
@@ -46,6 +55,14 @@ class ImageQuery(Schema):
     signed: bool = Field(
         False,
         description="Whether a signed C2PA manifest is added; its pixels stay the same.",
+    )
+
+
+class SimilarDesignQuery(SimilarQuery):
+    """Which garments to find."""
+
+    catalog: str | None = Field(
+        None, description="Catalog id or name; unset, the one whose encoder saw the design."
     )
 
 
@@ -145,3 +162,13 @@ def _signed(place: DesignPlace) -> Response:
         media_type=media_type,
         weak=True,
     )
+
+
+@api.get(
+    "/designs/<design>/similar",
+    responses={"200": SimilarGarments, "304": not_modified(), **problems(409)},
+)
+def get_similar_to_design(path: DesignPath, query: SimilarDesignQuery) -> Response:
+    """Shop the look: find the garments that look most like a design."""
+    found = recommending.similar_to_design(path.design, query.catalog, count=query.count)
+    return answers.told_now(found)

@@ -102,7 +102,7 @@ def draw(
     generator: Generates,
     specs: Sequence[DesignSpec],
     *,
-    orders: Callable[[DesignSpec], Sequence[Order]] | None = None,
+    orders: Callable[[int, DesignSpec], Sequence[Order]] | None = None,
 ) -> list[Member]:
     """Draw the images of all members in one forward pass; one bad member fails alone.
 
@@ -112,19 +112,19 @@ def draw(
     Args:
         generator: the release's generator.
         specs: what each member asks for.
-        orders: turns a spec into the images to make, and raises where that member alone cannot be
-            served; unset, `orders_of`.
+        orders: turns a spec, with its place, into the images to make, and raises where that member
+            alone cannot be served; unset, `orders_of`.
 
     Returns:
         One member a spec, in their order.
     """
-    asked = orders or (lambda spec: orders_of(spec, slots=generator.slots))
+    asked = orders or (lambda _, spec: orders_of(spec, slots=generator.slots))
     members = [Member(spec) for spec in specs]
     good: list[tuple[int, Sequence[Order]]] = []
     for index, spec in enumerate(specs):
         try:
             refuse_unknown(generator, spec)
-            good.append((index, asked(spec)))
+            good.append((index, asked(index, spec)))
         except ToileError as error:
             members[index] = Member(spec, error=error)
     pixels = _pass_in_halves(generator, [wanted for _, wanted in good])

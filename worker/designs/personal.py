@@ -15,7 +15,7 @@ from shared.taste.learning import Taste
 from shared.taste.ranking import RELEVANCE, diverse, looks
 from shared.taste.reasons import reasons
 from shared.taste.thompson import Known, Targets, propose
-from shared.taste.wishes import allowed
+from shared.taste.wishes import Wish, allowed
 from worker.designs.batch import Drawn, Generates, Member
 from worker.designs.orders import Order, between, in_codes, own, seeds_of
 
@@ -43,12 +43,14 @@ class Shopper:
         gallery: the garments and designs that it was learned from, in its space.
         targets: the sorts of garments that the catalog holds.
         liked: designs of the same release that they liked, the newest first.
+        filters: hard wishes.
     """
 
     taste: Taste
     gallery: Gallery
     targets: Targets
-    liked: Sequence[Liked]
+    liked: Sequence[Liked] = ()
+    filters: Sequence[Wish] = ()
 
 
 def orders_for(spec: DesignSpec, shopper: Shopper, generator: Generates) -> list[Order]:
@@ -71,7 +73,7 @@ def orders_for(spec: DesignSpec, shopper: Shopper, generator: Generates) -> list
     known = Known(vocabulary=generator.vocabulary, colours=generator.slots > 0)
     conditions = propose(
         shopper.taste.posterior, shopper.targets, known,
-        count=count, rng=rng, wishes=shopper.taste.wishes,
+        count=count, rng=rng, wishes=shopper.filters,
     )  # fmt: skip
     asked = in_codes(spec.condition, slots=generator.slots)
     seeds = seeds_of(spec.model_copy(update={"count": count}))
@@ -108,7 +110,7 @@ def chosen(member: Member, shopper: Shopper, *, relevance: float = RELEVANCE) ->
     if not usable:
         return Member(member.spec, error=_nothing_left(len(member.drawn), "are copies of garments"))
     items = items_of(usable, shopper.gallery.items.vocabulary)
-    fit = np.flatnonzero(allowed(items, [wish for wish in shopper.taste.wishes if wish.hard]))
+    fit = np.flatnonzero(allowed(items, shopper.filters))
     if not len(fit):
         return Member(member.spec, error=_nothing_left(len(usable), "are as the wishes ask"))
     features = shopper.gallery.space.features(items)

@@ -11,13 +11,17 @@ from shared.errors import InvalidInputError, QueueUnavailableError
 from shared.jobs import lifecycle
 from shared.logging import job_context
 from shared.records import Transaction, waiting
+from shared.schemas.designs import ForShopper
 from shared.schemas.jobs import DesignSpec, JobRecord
 from worker.attempt import Heartbeat, end_badly
-from worker.designs.batch import draw
+from worker.designs.batch import Member, draw
 from worker.designs.choosing import by_turn
 from worker.designs.novelty import looked_at
-from worker.jobs.generators import Generators, load_release
+from worker.designs.orders import Order, orders_of
+from worker.designs.personal import Shopper, chosen, orders_for
+from worker.jobs.generators import Generators, Loaded, load_release
 from worker.jobs.publishing import Batch, Publisher
+from worker.jobs.shoppers import shopper_of
 from worker.runtime import DRAINING, Runtime
 
 LOG: Final = logging.getLogger(__name__)
@@ -108,15 +112,35 @@ def _make(runtime: Runtime, claimed: Sequence[JobRecord], generators: Generators
         try:
             loaded = generators.get(runtime, release_id)
             started = time.perf_counter()
-            members = draw(loaded.generator, specs)
-            if loaded.sight is not None:
-                members = looked_at(loaded.generator, loaded.sight.eye, members)
+            members = _drawn(runtime, loaded, jobs, specs)
         except Exception as error:  # noqa: BLE001 - whatever it is, each member must end as a state
             for job in jobs:
                 end_badly(runtime, job, error)
             return None
     encoder = None if loaded.sight is None else loaded.sight.eye.encoder
     return Batch(release_id, jobs, members, time.perf_counter() - started, encoder)
+
+
+def _drawn(
+    runtime: Runtime, loaded: Loaded, jobs: Sequence[JobRecord], specs: Sequence[DesignSpec]
+) -> list[Member]:
+    """Draw a batch, look at it, and choose for those members that are a shopper's."""
+    generator, sight = loaded.generator, loaded.sight
+    shoppers: dict[int, Shopper] = {}
+
+    def orders(place: int, spec: DesignSpec) -> Sequence[Order]:
+        if not isinstance(spec.way, ForShopper):
+            return orders_of(spec, slots=generator.slots)
+        shoppers[place] = shopper_of(runtime, jobs[place], spec, spec.way, sight)
+        return orders_for(spec, shoppers[place], generator)
+
+    members = draw(generator, specs, orders=orders)
+    if sight is not None:
+        members = looked_at(generator, sight.eye, members)
+    return [
+        chosen(member, shoppers[place]) if place in shoppers else member
+        for place, member in enumerate(members)
+    ]
 
 
 def _clear_hint(runtime: Runtime, release_id: str) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -11,6 +12,7 @@ from shared.records.indexes import Index
 from shared.taste import index as garment_index
 from shared.taste import space as feature_space
 from shared.taste.gallery import Gallery, hang
+from shared.taste.thompson import Targets, targets
 from worker.designs.looking import Eye, Space
 from worker.jobs.indexing import ENCODER, GARMENTS, NOVELTY, PLAIN, SPACE
 from worker.runtime import Runtime
@@ -28,6 +30,11 @@ class Sight:
     index: Index
     eye: Eye
     gallery: Gallery
+
+    @cached_property
+    def targets(self) -> Targets:
+        """The sorts of garments that the catalog holds."""
+        return targets(self.gallery)
 
     @property
     def nbytes(self) -> int:

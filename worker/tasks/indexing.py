@@ -1,9 +1,10 @@
-"""The task that keeps garment indexes up to their catalogs."""
+"""The tasks that keep garment indexes up to their catalogs, and priors to what shoppers say."""
 
 from celery import shared_task
 
 from shared.queue.names import Task
 from worker.jobs.indexing import refresh_stale
+from worker.jobs.priors import learn_priors
 from worker.tasks.base import ToileTask
 
 
@@ -11,3 +12,9 @@ from worker.tasks.base import ToileTask
 def index(self: ToileTask) -> None:
     """Bring the indexes of catalogs that have grown up to their newest versions."""
     refresh_stale(self.runtime)
+
+
+@shared_task(name=Task.TASTES.value, base=ToileTask, bind=True)
+def tastes(self: ToileTask) -> None:
+    """Learn again what the shoppers of each site like on the whole."""
+    learn_priors(self.runtime)

@@ -6,9 +6,11 @@ import pytest
 from flask.testing import FlaskClient
 from redis import Redis
 
+from shared.artifacts import ArtifactStore
 from shared.queue.pace import Pace, Paces
-from shared.records import Records, jobs
+from shared.records import Records, jobs, shoppers
 from shared.settings import Settings
+from tests.fixtures import seen
 from tests.fixtures.shop import Shop
 from web.app import Application
 from web.runtime import EXTENSION, Runtime
@@ -173,3 +175,31 @@ def test_what_is_beyond_a_limit_is_refused_with_when_to_ask_again(
     answer = client.post("/v1/design-jobs/batch", json={"requests": [ONE] * 2})
     assert (answer.status_code, answer.get_json()["reason"]) == (status, reason)
     assert "Retry-After" in answer.headers
+
+
+def test_designs_for_a_shopper_need_an_index_and_say_what_to_do(client: FlaskClient) -> None:
+    answer = client.post("/v1/design-jobs", json={**ONE, "shopper": "c-7"})
+    assert answer.status_code == 409
+    assert "Train a model" in answer.get_json()["detail"]
+
+
+def test_designs_for_a_shopper_are_theirs_and_never_an_earlier_answer(
+    client: FlaskClient, records: Records, store: ArtifactStore, shop: Shop
+) -> None:
+    with records.transaction() as tx:
+        seen.add_index(tx, store, shop)
+    asked = {**ONE, "shopper": "c-7", "seed": 3, "count": 2}
+    first = posted(client, "/v1/design-jobs", asked)
+    assert posted(client, "/v1/design-jobs", asked)["id"] != first["id"]
+    way = first["spec"]["way"]
+    assert (way["type"], way["candidates"]) == ("shopper", 32)
+    with records.reading() as tx:
+        shopper = shoppers.get(tx, shop.site_id, "c-7")
+        row = jobs.get(tx, first["id"])
+    assert (way["shopper_id"], row.shopper_id, row.units) == (shopper.id, shopper.id, 32)
+
+
+def test_candidates_without_a_shopper_are_refused(client: FlaskClient) -> None:
+    answer = client.post("/v1/design-jobs", json={**ONE, "candidates": 9})
+    assert answer.status_code == 422
+    assert answer.get_json()["errors"][0]["location"][-1] == "candidates"

@@ -77,7 +77,7 @@ def shopper(
         signals, gallery, prior.broad(gallery.space), wishes=wishes, now=NOW,
         rng=np.random.default_rng(1),
     )  # fmt: skip
-    return Shopper(taste, gallery, targets(gallery), liked)
+    return Shopper(taste, gallery, targets(gallery), liked, [one for one in wishes if one.hard])
 
 
 def spec(*, count: int = 6, candidates: int = 48, seed: int = 5, **changes: object) -> DesignSpec:
@@ -91,7 +91,7 @@ def spec(*, count: int = 6, candidates: int = 48, seed: int = 5, **changes: obje
 
 def designed(asked: DesignSpec, whom: Shopper) -> Member:
     tailor = Tailor()
-    (member,) = draw(tailor, [asked], orders=lambda one: orders_for(one, whom, tailor))
+    (member,) = draw(tailor, [asked], orders=lambda _, one: orders_for(one, whom, tailor))
     rng = np.random.default_rng(2)
     seen = tuple(
         replace(
@@ -177,7 +177,7 @@ def test_the_same_job_proposes_the_same(gallery: Gallery) -> None:
 def test_copies_of_garments_are_not_chosen(gallery: Gallery) -> None:
     whom = shopper(gallery, *BLUE_DRESSES)
     tailor = Tailor()
-    (member,) = draw(tailor, [spec()], orders=lambda one: orders_for(one, whom, tailor))
+    (member,) = draw(tailor, [spec()], orders=lambda _, one: orders_for(one, whom, tailor))
     copies = tuple(replace(one, is_copy=True) for one in member.drawn)
     ended = chosen(replace(member, drawn=copies), whom)
     assert "copies of garments" in str(ended.error)
