@@ -81,6 +81,13 @@ class Settings(Schema):
         60, description="How long a generation worker goes on from batch to batch at a time."
     )
 
+    taste_half_life_days: float = Field(
+        180, gt=0, le=36_500, description="Days after which what a shopper said counts half."
+    )
+    galleries_memory: Bytes = Field(
+        2**29, description="Memory for the garment indexes that a web process keeps, bytes."
+    )
+
     trend_schedule_seconds: Seconds = Field(
         86_400, description="How often each site's trend report is made anew."
     )

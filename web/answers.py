@@ -51,6 +51,11 @@ def unchanging(read: Callable[[], bytes], *, sha256: str, media_type: str) -> Re
     return _kept(read, etag=sha256, media_type=media_type, caching=_FOREVER)
 
 
+def told_now(schema: Schema) -> Response:
+    """Answer with a document that holds for this moment; the caller may keep it to compare."""
+    return changing(schema.model_dump_json().encode(), media_type="application/json")
+
+
 def changing(data: bytes, *, media_type: str) -> Response:
     """Answer with bytes that the caller must ask for again each time."""
     digest = hashlib.sha256(data).hexdigest()

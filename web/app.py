@@ -17,7 +17,7 @@ from shared.records import Records
 from shared.schemas.problems import Problem
 from shared.settings import Settings
 from web import bodies, documents, errors
-from web.api import catalogs, designs, garments, health, jobs, models, training, trends
+from web.api import catalogs, designs, garments, health, jobs, models, shoppers, training, trends
 from web.api.noun import SECURITY
 from web.console import pages, reference
 from web.runtime import EXTENSION, open_runtime
@@ -82,7 +82,9 @@ def create_app(
     )
     errors.register(app)
     _add_hooks(app)
-    for noun in (catalogs, garments, training, jobs, models, designs, trends, health):
+    for noun in (
+        catalogs, garments, training, jobs, models, designs, shoppers, trends, health,
+    ):  # fmt: skip
         app.register_api(noun.api)
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(reference.blueprint)

@@ -7,18 +7,36 @@ from flask_openapi3.openapi import OpenAPI
 from pydantic import BaseModel
 
 from shared.schemas.catalogs import Catalog, CatalogRequest, FolderRequest, Garment
-from shared.schemas.designs import Design, DesignRequest
+from shared.schemas.designs import (
+    Design,
+    DesignBatch,
+    DesignRequest,
+    MixRequest,
+    VariationRequest,
+    WalkRequest,
+)
 from shared.schemas.figures import Comparison
 from shared.schemas.health import Health, Readiness
-from shared.schemas.jobs import Job
+from shared.schemas.jobs import Job, JobBatch
 from shared.schemas.models import Model, Release, TrainingRequest
 from shared.schemas.problems import MEDIA_TYPE, Problem
 from shared.schemas.reports import ReportView, TrendRequest
+from shared.schemas.shoppers import (
+    Erasure,
+    PreferenceBatch,
+    PreferenceRequest,
+    Recommendations,
+    Recorded,
+    Shopper,
+    SimilarGarments,
+    TasteView,
+)
 from web.api.catalogs import CatalogList
 from web.api.designs import DesignList
 from web.api.garments import GarmentList
 from web.api.jobs import AttemptList, JobList
 from web.api.models import ModelList, ReleaseList
+from web.api.shoppers import ErasureList, PreferenceList, ShopperList
 from web.api.trends import ReportList
 from web.uploads import GarmentUpload
 
@@ -26,11 +44,17 @@ _REF: Final = "#/components/schemas/{model}"
 
 _ASKED: Final = (
     CatalogRequest,
+    DesignBatch,
     DesignRequest,
     FolderRequest,
     GarmentUpload,
+    MixRequest,
+    PreferenceBatch,
+    PreferenceRequest,
     TrainingRequest,
     TrendRequest,
+    VariationRequest,
+    WalkRequest,
 )
 _ANSWERED: Final = (
     AttemptList,
@@ -39,19 +63,29 @@ _ANSWERED: Final = (
     Comparison,
     Design,
     DesignList,
+    Erasure,
+    ErasureList,
     Garment,
     GarmentList,
     Health,
     Job,
+    JobBatch,
     JobList,
     Model,
     ModelList,
+    PreferenceList,
     Problem,
     Readiness,
+    Recommendations,
+    Recorded,
     Release,
     ReleaseList,
     ReportList,
     ReportView,
+    Shopper,
+    ShopperList,
+    SimilarGarments,
+    TasteView,
 )
 
 

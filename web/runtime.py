@@ -16,6 +16,7 @@ from shared.queue.status import StatusBoard
 from shared.records import Records
 from shared.settings import Settings
 from web.admission import Admission
+from web.galleries import Galleries
 from web.keyring import KeyRing
 
 EXTENSION: Final = "toile"
@@ -34,6 +35,7 @@ class Runtime:
     board: StatusBoard
     paces: Paces
     admission: Admission
+    galleries: Galleries
     redis: Redis
     keys: KeyRing
     waiting: threading.BoundedSemaphore
@@ -55,15 +57,17 @@ def open_runtime(
     """Open the ways out; what is passed in is used as it is."""
     redis = connect(settings)
     opened = records or Records(settings.database)
+    kept = store or open_store(settings)
     presence = Presence(redis, seconds=settings.worker_grace_seconds)
     return Runtime(
         settings=settings,
         records=opened,
-        store=store or open_store(settings),
+        store=kept,
         sender=sender or Sender.from_settings(settings),
         board=board or StatusBoard(redis),
         paces=Paces(redis),
         admission=Admission(settings, opened, presence),
+        galleries=Galleries(kept, memory=settings.galleries_memory),
         redis=redis,
         keys=KeyRing(opened),
         waiting=threading.BoundedSemaphore(max(1, int(settings.web_threads * _WAITING_SHARE))),

@@ -248,6 +248,19 @@ def request_cancel(tx: Transaction, job_id: str, *, site_id: str) -> JobRecord:
     return latest
 
 
+def withdraw(tx: Transaction, shopper_id: str) -> int:
+    """Cancel all that is under way for a shopper; returns how many jobs.
+
+    A worker that makes one of them loses it at once, not when it next looks for a cancel: its fence
+    is stale, so that it can publish nothing any more.
+    """
+    reason = Reason.CANCELLED_BY_CALLER
+    open_jobs = jobs.open_of(tx, shopper_id)
+    for job in open_jobs:
+        give_up(tx, job, CANCELLED, reason=reason, error=None)
+    return len(open_jobs)
+
+
 def backoff(attempts: int, first: timedelta) -> timedelta:
     """Return the pause before the next try: doubled with each, at most ten minutes."""
     doublings = min(max(attempts - 1, 0), 16)  # more would overflow, and the limit is near

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from shared import ids
 from shared.errors import ConflictError, IdempotencyMismatchError, QueueUnavailableError
 from shared.queue.sender import Sender
-from shared.records import Records, Transaction, jobs
+from shared.records import Records, Transaction, jobs, shoppers
 from shared.schemas.designs import Priority
 from shared.schemas.jobs import DesignSpec, JobKind, JobRecord, JobState, Spec
 
@@ -78,7 +78,10 @@ def enqueue(
 
     Raises:
         IdempotencyMismatchError: the key came with another request before.
+        NotFoundError: the shopper of the terms was erased.
     """
+    if terms.shopper_id is not None:
+        shoppers.hold(tx, terms.shopper_id)  # or a job could be left of one who is being erased
     body = spec.model_dump(mode="json")
     if idempotency_key is not None:
         mark = fingerprint or fingerprint_of(body)

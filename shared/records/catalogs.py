@@ -100,6 +100,12 @@ def page(
     return page_of(tx, query, order=order, cursor=cursor, limit=limit, read=_catalog)
 
 
+def values_of(tx: Transaction, site_id: str, attribute: str) -> set[str]:
+    """Return all values of an attribute that garments of the site have."""
+    query = select(CatalogRow.attributes).where(CatalogRow.site_id == site_id)
+    return {value for counts in tx.session.scalars(query) for value in counts.get(attribute, {})}
+
+
 def version_of_job(tx: Transaction, job_id: str) -> int | None:
     """Return the version that an ingest job made, or None."""
     return tx.session.execute(

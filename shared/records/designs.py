@@ -1,6 +1,6 @@
 """Designs: generated images and where their bytes are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import insert, select
@@ -20,6 +20,22 @@ class DesignPlace(Schema):
     artifact: str
     start: int
     length: int | None
+
+
+class SeenDesign(Schema):
+    """A design as a taste sees it.
+
+    Attributes:
+        embedding: float16 bytes of 128 numbers, or None where no encoder looked at it.
+        encoder: digest of the encoder that did.
+        colours: measured, ``#rrggbb``, the main one first.
+    """
+
+    id: str
+    condition: dict[str, str]
+    colours: tuple[str, ...] | None
+    encoder: str | None
+    embedding: bytes | None
 
 
 def publish(tx: Transaction, designs: Sequence[Mapping[str, Any]]) -> None:
@@ -65,6 +81,14 @@ def get(tx: Transaction, site_id: str, design_id: str) -> DesignPlace:
     return DesignPlace(
         design=_design(row), artifact=row.artifact, start=row.start, length=row.length
     )
+
+
+def seen(tx: Transaction, site_id: str, design_ids: Collection[str]) -> list[SeenDesign]:
+    """Return some of a site's designs as a taste sees them, by id; those that are gone are not."""
+    columns = [getattr(DesignRow, name) for name in SeenDesign.model_fields]
+    query = select(*columns).where(DesignRow.id.in_(design_ids), DesignRow.site_id == site_id)
+    rows = tx.session.execute(query.order_by(DesignRow.id)).mappings()
+    return [SeenDesign.model_validate(dict(row)) for row in rows]
 
 
 def _design(row: DesignRow) -> Design:

@@ -218,6 +218,13 @@ def waiting(tx: Transaction, kinds: Sequence[JobKind], *, most: int) -> list[Job
     return [_record(row) for row in tx.session.execute(query).scalars()]
 
 
+def open_of(tx: Transaction, shopper_id: str) -> list[JobRecord]:
+    """Return the jobs for a shopper that are not over, and hold them on PostgreSQL."""
+    states = [JobState.QUEUED, JobState.RUNNING]
+    query = select(JobRow).where(JobRow.shopper_id == shopper_id, JobRow.state.in_(states))
+    return [_record(row) for row in tx.session.scalars(query.with_for_update())]
+
+
 def mark_sent(tx: Transaction, job_ids: Sequence[str]) -> None:
     """Write that the messages of these jobs went out now."""
     tx.session.execute(update(JobRow).where(JobRow.id.in_(job_ids)).values(sent_at=tx.now))

@@ -18,9 +18,18 @@ from shared.schemas.designs import (
 )
 from shared.schemas.jobs import JobBatch
 from shared.schemas.listing import Listing
-from web import answers, asking, auth, deriving
+from shared.schemas.shoppers import SimilarGarments
+from web import answers, asking, auth, deriving, recommending
 from web.accept import Promise, accept, accept_all
-from web.api.noun import ListQuery, accepted_job, binary, not_modified, noun, problems
+from web.api.noun import (
+    ListQuery,
+    SimilarQuery,
+    accepted_job,
+    binary,
+    not_modified,
+    noun,
+    problems,
+)
 from web.runtime import runtime
 
 api: Final = noun("designs", "Generated garments.")
@@ -37,6 +46,14 @@ class DesignQuery(ListQuery):
 
     job: str | None = Field(None, description="Only those of this job.")
     release: str | None = Field(None, description="Only those of this release.")
+
+
+class SimilarDesignQuery(SimilarQuery):
+    """Which garments to find."""
+
+    catalog: str | None = Field(
+        None, description="Catalog id or name; unset, the one whose encoder saw the design."
+    )
 
 
 class DesignList(Listing[Design]):
@@ -117,6 +134,16 @@ def get_design_image(path: DesignPath) -> Response:
         sha256=place.design.sha256,
         media_type=place.design.format.media_type,
     )
+
+
+@api.get(
+    "/designs/<design>/similar",
+    responses={"200": SimilarGarments, "304": not_modified(), **problems(409)},
+)
+def get_similar_to_design(path: DesignPath, query: SimilarDesignQuery) -> Response:
+    """Shop the look: find the garments that look most like a design."""
+    found = recommending.similar_to_design(path.design, query.catalog, count=query.count)
+    return answers.told_now(found)
 
 
 def _bytes(place: DesignPlace) -> bytes:

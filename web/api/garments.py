@@ -13,10 +13,19 @@ from shared.schemas.base import Schema
 from shared.schemas.catalogs import Garment
 from shared.schemas.listing import Listing
 from shared.schemas.problems import Fault
-from web import answers, auth, bodies, folders, uploads
+from shared.schemas.shoppers import SimilarGarments
+from web import answers, auth, bodies, folders, recommending, uploads
 from web.accept import Promise
 from web.api.catalogs import CatalogPath
-from web.api.noun import ListQuery, accepted_job, binary, not_modified, noun, problems
+from web.api.noun import (
+    ListQuery,
+    SimilarQuery,
+    accepted_job,
+    binary,
+    not_modified,
+    noun,
+    problems,
+)
 from web.runtime import runtime
 
 api: Final = noun("garments", "The real items of a catalog.")
@@ -109,6 +118,15 @@ def get_garment_image(path: GarmentPath) -> Response:
         sha256=place.sha256,
         media_type="image/png",
     )
+
+
+@api.get(
+    "/garments/<garment>/similar",
+    responses={"200": SimilarGarments, "304": not_modified(), **problems(409)},
+)
+def get_similar_to_garment(path: GarmentPath, query: SimilarQuery) -> Response:
+    """Find the garments of the same catalog that look most like a garment."""
+    return answers.told_now(recommending.similar_to_garment(path.garment, count=query.count))
 
 
 def _wanted(pairs: tuple[str, ...]) -> dict[str, str]:

@@ -25,6 +25,12 @@ class ListQuery(Schema):
     limit: Limit = 20
 
 
+class SimilarQuery(Schema):
+    """How many garments to find."""
+
+    count: int = Field(12, ge=1, le=100, description="Most garments in the answer.")
+
+
 def problem(status: int) -> dict[str, Any]:
     """Return how OpenAPI is told that an operation may answer with a problem document."""
     return {

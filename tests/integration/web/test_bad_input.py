@@ -13,7 +13,13 @@ from tests.fixtures.shop import Shop
 from web.app import Application
 from web.problems import KINDS
 
-POSTS = ("/v1/catalogs", "/v1/training-jobs", "/v1/design-jobs", "/v1/trend-reports")
+POSTS = (
+    "/v1/catalogs",
+    "/v1/training-jobs",
+    "/v1/design-jobs",
+    "/v1/trend-reports",
+    "/v1/shoppers/c-7/preferences",
+)
 
 
 def is_problem(answer: Any, status: int, reason: str) -> dict[str, Any]:
