@@ -28,6 +28,7 @@ toile = LazyGroup(
         "catalog": ("shared.cli.catalogs:catalog", "Add garments to catalogs, and list them."),
         "train": ("shared.cli.training:train", "Train a model on a catalog."),
         "design": ("shared.cli.designs:design", "Make designs with a model."),
+        "shopper": ("shared.cli.shoppers:shopper", "Say what shoppers like, and what they may."),
         "jobs": ("shared.cli.jobs:jobs", "Look at jobs, wait for them, cancel and retry them."),
         "trends": ("shared.cli.trends:trends", "Make a trend report."),
     },
