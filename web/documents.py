@@ -7,10 +7,17 @@ from flask_openapi3.openapi import OpenAPI
 from pydantic import BaseModel
 
 from shared.schemas.catalogs import Catalog, CatalogRequest, FolderRequest, Garment
-from shared.schemas.designs import Design, DesignRequest
+from shared.schemas.designs import (
+    Design,
+    DesignBatch,
+    DesignRequest,
+    MixRequest,
+    VariationRequest,
+    WalkRequest,
+)
 from shared.schemas.figures import Comparison
 from shared.schemas.health import Health, Readiness
-from shared.schemas.jobs import Job
+from shared.schemas.jobs import Job, JobBatch
 from shared.schemas.models import Model, Release, TrainingRequest
 from shared.schemas.problems import MEDIA_TYPE, Problem
 from shared.schemas.provenance import Provenance
@@ -39,14 +46,18 @@ _REF: Final = "#/components/schemas/{model}"
 
 _ASKED: Final = (
     CatalogRequest,
+    DesignBatch,
     DesignRequest,
     FolderRequest,
     GarmentUpload,
+    MixRequest,
     PictureUpload,
     PreferenceBatch,
     PreferenceRequest,
     TrainingRequest,
     TrendRequest,
+    VariationRequest,
+    WalkRequest,
 )
 _FILES: Final = (
     ("GarmentUpload", "archive"),
@@ -66,6 +77,7 @@ _ANSWERED: Final = (
     GarmentList,
     Health,
     Job,
+    JobBatch,
     JobList,
     Model,
     ModelList,

@@ -35,6 +35,7 @@ toile = LazyGroup(
             "shared.cli.provenance:provenance",
             "Tell whether a picture is one of the site's designs.",
         ),
+        "shopper": ("shared.cli.shoppers:shopper", "Say what shoppers like, and what they may."),
         "jobs": ("shared.cli.jobs:jobs", "Look at jobs, wait for them, cancel and retry them."),
         "trends": ("shared.cli.trends:trends", "Make a trend report."),
     },

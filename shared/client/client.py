@@ -30,6 +30,14 @@ from shared.schemas.listing import Listing
 from shared.schemas.models import Model, Release, TrainingRequest
 from shared.schemas.provenance import Provenance
 from shared.schemas.reports import ReportView, TrendRequest
+from shared.schemas.shoppers import (
+    Erasure,
+    PreferenceBatch,
+    PreferenceRequest,
+    Recommendations,
+    Recorded,
+    TasteView,
+)
 
 Answer = TypeVar("Answer", bound=Schema)
 
@@ -252,6 +260,33 @@ class Client:
         """Return a trend report, the newest where none is named."""
         return self._get(f"/v1/trend-reports/{_part(report_id)}", ReportView)
 
+    def prefer(self, ref: str, said: Sequence[PreferenceRequest]) -> Recorded:
+        """Record what a shopper said, up to 500 preferences, all or none; again does no harm."""
+        body = _body(PreferenceBatch(preferences=tuple(said)))
+        return self._post(f"{_shopper(ref)}/preferences", Recorded, json_body=body)
+
+    def taste(self, ref: str, *, catalog: str | None = None) -> TasteView:
+        """Return what is believed of a shopper, about a catalog or the one indexed last."""
+        request = Request("GET", f"{_shopper(ref)}/taste", query={"catalog": catalog})
+        return self._read(request, TasteView)
+
+    def recommendations(
+        self,
+        ref: str,
+        *,
+        catalog: str | None = None,
+        count: int = 10,
+        relevance: float | None = None,
+    ) -> Recommendations:
+        """Return garments for a shopper, the best first."""
+        query = {"catalog": catalog, "count": count, "relevance": relevance}
+        request = Request("GET", f"{_shopper(ref)}/recommendations", query=query)
+        return self._read(request, Recommendations)
+
+    def erase(self, ref: str) -> Erasure:
+        """Forget a shopper for good; returns the receipt."""
+        return self._read(Request("DELETE", _shopper(ref)), Erasure)
+
     def read(self, url: str) -> bytes:
         """Return the bytes at one of the server's addresses, such as a design's `image_url`."""
         return self._http.send(Request("GET", url)).content
@@ -325,6 +360,10 @@ def ended_well(job: Job) -> Job:
 
 def _body(schema: Schema) -> dict[str, Any]:
     return schema.model_dump(mode="json", exclude_none=True)
+
+
+def _shopper(ref: str) -> str:
+    return f"/v1/shoppers/{_part(ref)}"
 
 
 def _part(reference: str) -> str:

@@ -3,10 +3,8 @@
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from typing import Any
 
-from sqlalchemy import ColumnElement, delete, or_, select
-from sqlalchemy.sql.dml import ReturningDelete
+from sqlalchemy import ColumnElement, Executable, delete, or_, select
 
 from shared import ids
 from shared.errors import NotFoundError
@@ -90,7 +88,7 @@ def proof_of(removed: Mapping[str, Collection[str]]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _deletions(shopper_id: str) -> dict[str, ReturningDelete[Any]]:
+def _deletions(shopper_id: str) -> Mapping[str, Executable]:
     """Return what deletes each kind of row and names it, each before what it refers to."""
     jobs = select(JobRow.id).where(JobRow.shopper_id == shopper_id)
     keys = IdempotencyKeyRow.job_id.in_(jobs)

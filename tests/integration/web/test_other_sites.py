@@ -38,6 +38,7 @@ def places(shop: Shop) -> dict[str, str]:
         "DELETE /v1/shoppers/<ref>": shopper,
         "GET /v1/erasures/<erasure>": f"/v1/erasures/{shop.erasure_id}",
         "GET /v1/garments/<garment>/similar": f"/v1/garments/{shop.garment_ids[0]}/similar",
+        "POST /v1/designs/<design>/variations": f"/v1/designs/{shop.design_ids[0]}/variations",
         "GET /v1/designs/<design>/similar": f"/v1/designs/{shop.design_ids[0]}/similar",
         "GET /v1/catalogs/<catalog>": f"/v1/catalogs/{shop.catalog_id}",
         "GET /v1/catalogs/<catalog>/garments": f"/v1/catalogs/{shop.catalog_id}/garments",
@@ -99,7 +100,8 @@ def test_another_sites_things_are_not_found(rival: FlaskClient, shop: Shop) -> N
     for route, place in places(shop).items():
         if route in OWN_WORDS:
             continue
-        answer = rival.open(place, method=route.split(" ")[0], json=None)
+        method = route.split(" ")[0]
+        answer = rival.open(place, method=method, json={} if method == "POST" else None)
         assert answer.status_code == 404, route
         assert answer.get_json()["reason"] == "not_found"
 

@@ -103,14 +103,16 @@ def test_likes_of_navy_dresses_lead_to_navy_dresses_first(
 def test_a_taste_is_told_in_words_and_swatches_with_its_evidence(
     client: FlaskClient, having: Having
 ) -> None:
-    tell(client, *like(having("dress", "navy")[:6]), *like(having("coat")[:10], "dislike"))
+    liked = [*having("dress", "navy")[:10], *having("shirt", "navy")[:8]]
+    coats = [*having("coat", "red"), *having("coat", "green")]
+    tell(client, *like(liked), *like(coats, "dislike"))
     told = read(client, "taste")
     by_value = {one["value"]: one for one in told["beliefs"]}
-    assert by_value["dress"]["direction"] == by_value["navy"]["direction"] == "likes"
+    assert by_value["navy"]["direction"] == "likes"
     assert by_value["coat"]["direction"] == "avoids"
     assert by_value["navy"]["swatch"].startswith("#")
-    assert by_value["navy"]["signals"] == pytest.approx(6, abs=0.01)
-    assert told["signals"] == pytest.approx(16, abs=0.01)
+    assert by_value["navy"]["signals"] == pytest.approx(18, abs=0.01)
+    assert told["signals"] == pytest.approx(42, abs=0.01)
     assert (told["prior_shoppers"], told["not_counted"]) == (0, [])
 
 
@@ -140,17 +142,23 @@ def test_what_was_liked_or_disliked_is_not_recommended_but_what_was_taken_back_i
 
 
 def test_the_last_of_two_words_that_contradict_stands(client: FlaskClient, having: Having) -> None:
-    navy = having("dress", "navy")
-    tell(client, *like(navy[:5], "dislike"))
+    navy, others = having(colour="navy")[:20], having(colour="green")[:10]
+    tell(client, *like(navy, "dislike"), *like(others))
     assert texts(client)["navy"] == "avoids"
-    tell(client, *like(navy[:5]))
-    told = read(client, "taste")
+    tell(client, *like(navy))
     assert texts(client)["navy"] == "likes"
-    assert told["signals"] == pytest.approx(5, abs=0.01)
-    last = {"kind": "like", "item": navy[6]}
-    tell(client, *like(navy[6:7], "dislike"), last, *like(navy[6:7], "dislike"))
-    assert read(client, "taste")["signals"] == pytest.approx(6, abs=0.01)
-    assert texts(client)["navy"] == "likes"
+    assert read(client, "taste")["signals"] == pytest.approx(30, abs=0.01)
+
+
+def test_words_that_are_sent_together_hold_in_their_order(
+    client: FlaskClient, having: Having
+) -> None:
+    navy = having(colour="navy")[:20]
+    tell(client, *like(having(colour="green")[:10]), *like(navy), *like(navy, "dislike"))
+    assert texts(client)["navy"] == "avoids"
+    wish = {"attribute": "category", "value": "dress"}
+    tell(client, {"kind": "avoid", **wish}, {"kind": "want", **wish})
+    assert texts(client)["dress"] == "likes"
 
 
 def test_a_signal_counts_half_after_a_half_life(client: FlaskClient, having: Having) -> None:
