@@ -56,7 +56,9 @@ def variation(design_id: str, asked: VariationRequest) -> Asked:
     with runtime().records.reading() as tx:
         parent = _parent(tx, design_id)
     changed = condition_of(asked.condition, parent.release)
-    way = Variation(of=design_id, latent=parent.latent, strength=asked.strength)
+    way = Variation(
+        of=design_id, seed=parent.design.seed, latent=parent.latent, strength=asked.strength
+    )
     condition = {**parent.design.condition, **changed}
     return _asked(asked, parent, way, condition, count=asked.count)
 
@@ -72,7 +74,11 @@ def mix(asked: MixRequest) -> Asked:
     """
     first, second = _parents(asked.first, asked.second)
     way = Mix(
-        of=(asked.first, asked.second), first=first.latent, second=second.latent, share=asked.share
+        of=(asked.first, asked.second),
+        seeds=(first.design.seed, second.design.seed),
+        first=first.latent,
+        second=second.latent,
+        share=asked.share,
     )
     share = 1 / 2 if asked.share is None else asked.share
     condition = _mixed(first, second, share)
@@ -89,6 +95,7 @@ def walk(asked: WalkRequest) -> Asked:
     first, second = _parents(asked.first, asked.second)
     way = Walk(
         of=(asked.first, asked.second),
+        seeds=(first.design.seed, second.design.seed),
         first=first.latent,
         second=second.latent,
         end_condition=second.design.condition,

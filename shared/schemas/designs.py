@@ -72,6 +72,7 @@ class Variation(Schema):
 
     type: Literal["variation"] = "variation"
     of: str = Field(description="The design.")
+    seed: int = Field(description="The design's: draws again what its condition leaves open.")
     latent: Latent
     strength: float = Field(ge=0, le=1)
 
@@ -81,6 +82,7 @@ class Mix(Schema):
 
     type: Literal["mix"] = "mix"
     of: tuple[str, str] = Field(description="The designs.")
+    seeds: tuple[int, int] = Field(description="Theirs.")
     first: Latent
     second: Latent
     share: float | None = Field(None, ge=0, le=1, description="Of the second; unset, spread.")
@@ -91,6 +93,7 @@ class Walk(Schema):
 
     type: Literal["walk"] = "walk"
     of: tuple[str, str] = Field(description="The designs.")
+    seeds: tuple[int, int] = Field(description="Theirs.")
     first: Latent
     second: Latent
     end_condition: Condition = Field(description="Of the second; the spec's own is the first's.")

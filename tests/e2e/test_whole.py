@@ -101,7 +101,7 @@ def test_a_training_publishes_a_release_with_a_card_and_a_grid(
     assert np.asarray(Image.open(BytesIO(grid.content))).std() > 1
 
 
-def test_designs_come_back_with_their_seeds_and_the_same_seed_gives_the_same_pixels(
+def test_designs_come_back_with_their_seeds_and_the_same_seed_gives_the_same_bytes(
     shop: httpx.Client, release: dict[str, Any]
 ) -> None:
     category = release["vocabulary"]["category"][0]
@@ -111,13 +111,56 @@ def test_designs_come_back_with_their_seeds_and_the_same_seed_gives_the_same_pix
     assert [made["seed"] for made in one["result"]["designs"]] == [7, 8, 9]
     same = one["result"]["designs"][1], two["result"]["designs"][0]
     first, second = (shop.get(made["image_url"]).raise_for_status() for made in same)
-    # Not the same bytes: each file names its own job and design.
-    opened = [look(answer.content) for answer in (first, second)]
-    assert opened[0].pixels_sha256 == opened[1].pixels_sha256
-    marks = [(one.mark.seed, one.mark.design_id) for one in opened if one.mark is not None]
-    assert marks == [(8, made["id"]) for made in same]
+    assert first.content == second.content
+    mark = look(first.content).mark
+    assert mark is not None
+    assert (mark.release_id, mark.seed) == (release["id"], 8)
     assert first.headers["Content-Type"] == "image/png"
     assert "immutable" in first.headers["Cache-Control"]
+
+
+def test_a_shopper_who_likes_garments_gets_designs_and_garments_and_is_forgotten(
+    shop: httpx.Client, catalog: dict[str, Any], release: dict[str, Any]
+) -> None:
+    counts: dict[str, int] = catalog["attributes"]["category"]
+    category = max(counts, key=lambda value: counts[value])
+    query = {"attribute": f"category:{category}", "limit": "6"}
+    page = shop.get(f"{catalog['url']}/garments", params=query).raise_for_status().json()
+    liked = page["items"]
+    said = {"preferences": [{"kind": "like", "item": one["id"]} for one in liked]}
+    place = "/v1/shoppers/c-42"
+    shop.post(f"{place}/preferences", json=said).raise_for_status()
+    beliefs = shop.get(f"{place}/taste").raise_for_status().json()["beliefs"]
+    assert category in {one["value"] for one in beliefs if one["direction"] == "likes"}
+    found = shop.get(f"{place}/recommendations?count=6").raise_for_status().json()["items"]
+    assert not {one["garment_id"] for one in found} & {one["id"] for one in liked}
+    job = wait_for(shop, design(shop, release, count=4, shopper="c-42"))
+    assert job["state"] == "succeeded", job
+    made = job["result"]["designs"]
+    assert len(made) == 4
+    assert all(0 <= one["score"] <= 1 and one["reasons"] for one in made)
+    assert sum(one["condition"].get("category") == category for one in made) >= 2
+    similar = shop.get(f"{made[0]['url']}/similar?count=3").raise_for_status().json()["items"]
+    assert len(similar) == 3
+    shop.delete(place).raise_for_status()
+    for gone in (place, job["url"], made[0]["url"], made[0]["image_url"]):
+        assert shop.get(gone).status_code == httpx.codes.NOT_FOUND
+
+
+def test_designs_are_made_from_designs(shop: httpx.Client, release: dict[str, Any]) -> None:
+    job = wait_for(shop, design(shop, release, count=2, seed=3))
+    first, second = (one["id"] for one in job["result"]["designs"])
+    asked = shop.post(f"/v1/designs/{first}/variations", json={"count": 2, "strength": 0})
+    varied = wait_for(shop, asked.raise_for_status().headers["Location"])
+    same = [shop.get(one["image_url"]).content for one in varied["result"]["designs"]]
+    pixels = {look(one).pixels_sha256 for one in same}
+    original = shop.get(job["result"]["designs"][0]["image_url"]).content
+    assert pixels == {look(original).pixels_sha256}
+    pair = {"first": first, "second": second}
+    asked = shop.post("/v1/designs/walk", json={**pair, "frames": 6})
+    walked = wait_for(shop, asked.raise_for_status().headers["Location"])
+    picture = shop.get(walked["result"]["designs"][0]["image_url"]).content
+    assert getattr(Image.open(BytesIO(picture)), "n_frames", 1) > 3
 
 
 def test_two_generation_workers_share_the_queue(

@@ -59,23 +59,18 @@ def orders_of(spec: DesignSpec, *, slots: int) -> list[Order]:
     condition = in_codes(spec.condition, slots=slots)
     match spec.way:
         case Fresh():
-            latents = [own(seed) for seed in seeds]
-        case Variation(latent=latent, strength=strength):
-            latents = [between(latent, own(seed), strength) for seed in seeds]
-        case Mix(first=first, second=second, share=share):
+            made = [(seed, own(seed)) for seed in seeds]
+        case Variation(seed=seed, latent=latent, strength=strength):
+            made = [(seed, between(latent, own(new), strength)) for new in seeds]
+        case Mix(seeds=both, first=first, second=second, share=share):
             shares = _spread(spec.count) if share is None else [share] * spec.count
-            latents = [between(first, second, part) for part in shares]
+            made = [(_nearer(both, part), between(first, second, part)) for part in shares]
         case Walk():
             return _steps(spec, spec.way, condition, slots=slots)
         case ForShopper():
-            message = (
-                "a shopper's designs are proposed from their taste; see worker.designs.personal"
-            )
+            message = "a shopper's designs are proposed from their taste, not here"
             raise TypeError(message)
-    return [
-        Order(seed, latent, condition, spec.variety)
-        for seed, latent in zip(seeds, latents, strict=True)
-    ]
+    return [Order(seed, latent, condition, spec.variety) for seed, latent in made]
 
 
 def own(seed: int) -> Latent:
@@ -133,13 +128,18 @@ def _steps(spec: DesignSpec, walk: Walk, start: Mapping[str, str], *, slots: int
     shares = [place / (walk.frames - 1) for place in range(walk.frames)]
     return [
         Order(
-            spec.seed,
+            _nearer(walk.seeds, share),
             between(walk.first, walk.second, share),
             _condition_between(start, end, share, slots=slots),
             spec.variety,
         )
         for share in shares
     ]
+
+
+def _nearer(seeds: tuple[int, int], share: float) -> int:
+    """What a condition leaves open changes with the labels, half way."""
+    return seeds[0] if share < 1 / 2 else seeds[1]
 
 
 def _condition_between(

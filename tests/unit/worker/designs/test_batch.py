@@ -141,7 +141,8 @@ def test_any_other_error_of_the_device_is_not_taken_for_a_lack_of_memory() -> No
 
 def test_a_walk_is_one_animation() -> None:
     way = Walk(
-        of=("des_a", "des_b"), first=own(10), second=own(90), frames=6, frame_milliseconds=40,
+        of=("des_a", "des_b"), seeds=(10, 90), first=own(10), second=own(90),
+        frames=6, frame_milliseconds=40,
         end_condition={},
     )  # fmt: skip
     (made,) = make(Painter(), [spec(10, way=way.model_dump())])
@@ -153,7 +154,7 @@ def test_a_walk_is_one_animation() -> None:
 
 
 def test_a_variation_keeps_how_it_can_be_made_again() -> None:
-    asked = spec(7, way={"type": "variation", "of": "des_a", "latent": [
+    asked = spec(7, way={"type": "variation", "of": "des_a", "seed": 3, "latent": [
         {"seed": 3, "weight": 1.0}], "strength": 0.5})  # fmt: skip
     (made,) = make(Painter(), [asked])
     origin = made.pictures[0].as_columns(asked)["origin"]

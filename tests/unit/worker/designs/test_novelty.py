@@ -75,7 +75,8 @@ def test_where_everything_is_a_copy_it_ends_and_says_so() -> None:
 def test_a_variation_that_is_a_copy_is_left_and_told() -> None:
     painter = Painter()
     way = {
-        "type": "variation", "of": "des_a", "strength": 0, "latent": [{"seed": 10, "weight": 1}],
+        "type": "variation", "of": "des_a", "seed": 10, "strength": 0,
+        "latent": [{"seed": 10, "weight": 1}],
     }  # fmt: skip
     (member,) = looked_at(painter, eye(10), draw(painter, [spec(3, way=way)]))
     assert (member.drawn[0].replaced, member.drawn[0].is_copy) == (0, True)

@@ -47,14 +47,16 @@ def test_a_latent_between_two_is_as_long_as_each(
 
 def test_no_strength_gives_the_design_itself_and_full_strength_a_new_one() -> None:
     base = (Term(seed=1, weight=0.6), Term(seed=2, weight=0.8))
-    same = orders_of(spec(way=Variation(of="des_a", latent=base, strength=0)), slots=0)
+    same = orders_of(spec(way=Variation(of="des_a", seed=1, latent=base, strength=0)), slots=0)
     assert [weights(order.latent) for order in same] == [pytest.approx({1: 0.6, 2: 0.8})] * 3
-    new = orders_of(spec(way=Variation(of="des_a", latent=base, strength=1)), slots=0)
+    # What the design's condition leaves open is drawn as it was drawn for the design.
+    assert {order.seed for order in same} == {1}
+    new = orders_of(spec(way=Variation(of="des_a", seed=1, latent=base, strength=1)), slots=0)
     assert [order.latent for order in new] == [own(seed) for seed in (5, 6, 7)]
 
 
 def test_a_mix_lies_half_way_and_several_are_spread() -> None:
-    way = Mix(of=("des_a", "des_b"), first=own(1), second=own(2), share=0.5)
+    way = Mix(of=("des_a", "des_b"), seeds=(1, 2), first=own(1), second=own(2), share=0.5)
     (half, *_) = orders_of(spec(way=way), slots=0)
     assert weights(half.latent) == pytest.approx({1: math.sqrt(0.5), 2: math.sqrt(0.5)})
     spread = orders_of(spec(way=way.model_copy(update={"share": None})), slots=0)
@@ -65,13 +67,15 @@ def test_a_mix_lies_half_way_and_several_are_spread() -> None:
 
 def test_a_walk_begins_and_ends_at_its_designs_and_its_colours_go_along() -> None:
     way = Walk(
-        of=("des_a", "des_b"), first=own(1), second=own(2), frames=5, frame_milliseconds=80,
+        of=("des_a", "des_b"), seeds=(1, 2), first=own(1), second=own(2), frames=5,
+        frame_milliseconds=80,
         end_condition={"category": "skirt", "colour": "#ff0000"},
     )  # fmt: skip
     asked = spec(way=way, condition={"category": "dress", "colour": "#000000"})
     orders = orders_of(asked, slots=2)
     assert asked.images == len(orders) == 5
     assert (orders[0].latent, orders[-1].latent) == (own(1), own(2))
+    assert [order.seed for order in orders] == [1, 1, 2, 2, 2]
     assert [order.condition["category"] for order in orders] == ["dress"] * 2 + ["skirt"] * 3
     light = [float(hex_to_lab(order.condition["colour"])[0]) for order in orders]
     assert light == sorted(light)
