@@ -131,8 +131,16 @@ def _finish(response: Response) -> Response:
         "%s %s %s %d %.0f ms",
         errors.request_id(),
         request.method,
-        quote(request.path),
+        quote(_place()),
         response.status_code,
         1000 * (time.monotonic() - g.began),
     )
     return response
+
+
+def _place() -> str:
+    """Return what the log says was asked for: of a shopper the route, for a reference is theirs."""
+    rule = request.url_rule
+    if rule is not None and "ref" in rule.arguments:
+        return rule.rule
+    return request.path

@@ -3,19 +3,22 @@
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from shared.artifacts import ArtifactStore
 from shared.records.indexes import Index
 from shared.records.priors import TastePrior
 from shared.shoppers.files import read_gallery, read_prior
-from shared.taste import Gallery, Prior
+from shared.taste import Gallery, Prior, Wish
+from shared.taste.arrays import Bools
+from shared.taste.wishes import allowed, meets
 
 LOG: Final = logging.getLogger(__name__)
 
 _BYTES_OF_ID: Final = 200  # a Python string of 28 letters, twice referred to, and its place
 _MOST_PRIORS: Final = 64  # some hundred kB each
+_MOST_MASKS: Final = 256  # a byte a garment each
 
 
 class Galleries:
@@ -40,6 +43,7 @@ class Galleries:
         self._lock = threading.Lock()
         self._loading: dict[str, threading.Lock] = {}
         self._galleries: OrderedDict[str, Gallery] = OrderedDict()
+        self._masks: OrderedDict[tuple[str, str, str], Bools] = OrderedDict()
         self._priors: OrderedDict[TastePrior, Prior] = OrderedDict()
 
     def get(self, index: Index) -> Gallery:
@@ -80,6 +84,28 @@ class Galleries:
             while len(self._priors) > _MOST_PRIORS:
                 self._priors.popitem(last=False)
         return prior
+
+    def allowed(self, index: Index, gallery: Gallery, wishes: Sequence[Wish]) -> Bools:
+        """Return bool ``[n]``: which garments of an index the hard wishes leave.
+
+        What a wish names is remembered: shoppers wish for the same few things.
+        """
+        return allowed(
+            gallery.items, wishes, met_by=lambda _, wish: self._met(index, gallery, wish)
+        )
+
+    def _met(self, index: Index, gallery: Gallery, wish: Wish) -> Bools:
+        key = (index.id, wish.attribute, wish.value)
+        with self._lock:
+            known = self._masks.get(key)
+        if known is not None:
+            return known
+        met = meets(gallery.items, wish)
+        with self._lock:
+            self._masks[key] = met
+            while len(self._masks) > _MOST_MASKS:
+                self._masks.popitem(last=False)
+        return met
 
     def _known(self, index_id: str) -> Gallery | None:
         if index_id in self._galleries:

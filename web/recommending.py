@@ -21,7 +21,6 @@ from shared.shoppers.tastes import ShopperTaste
 from shared.taste import Gallery, Items
 from shared.taste.ranking import Ranked, nearest, top
 from shared.taste.reasons import reasons
-from shared.taste.wishes import allowed
 from shared.taste.words import in_words
 from web import auth
 from web.runtime import runtime
@@ -74,7 +73,9 @@ def recommendations(
         shopper = shoppers.find(tx, auth.site_id(), ref)
         index = _index(tx, catalog)
         gallery, known = _learned(tx, index, None if shopper is None else shopper.id)
-    left = allowed(gallery.items, known.filters) if known.filters else None
+    left = None
+    if known.filters:
+        left = runtime().galleries.allowed(index, gallery, known.filters)
     ranked = top(
         gallery,
         known.taste.posterior,

@@ -4,7 +4,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 
 from shared import ids
 from shared.artifacts import Artifact, keys
+from shared.errors import StoreUnavailableError
 from shared.jobs import lifecycle
 from shared.queue.pace import Pace
 from shared.records import designs
@@ -139,6 +140,16 @@ class Publisher:
                 LOG.warning(
                     "Nothing written for %s: another worker holds it, or it is over", job.id
                 )
+        kept = {row["artifact"] for row in rows if row["job_id"] in ended}
+        self._forget({row["artifact"] for row in rows} - kept)
+
+    def _forget(self, packs: Collection[str]) -> None:
+        """Delete the packs that no row came to point at: an erased shopper's must not be left."""
+        try:
+            for key in packs:
+                self._runtime.store.delete(key)
+        except StoreUnavailableError as error:
+            LOG.warning("Packs that nobody points at are left in the store: %s", error)
 
     def _store(self, packed: Sequence[tuple[JobRecord, DesignSpec, Made]]) -> list[dict[str, Any]]:
         pictures = [picture for _, _, made in packed for picture in made.pictures]

@@ -170,3 +170,13 @@ def test_another_sites_shopper_of_the_same_reference_is_another(
 def test_another_sites_items_cannot_be_liked(rival: FlaskClient, shop: Shop) -> None:
     for item in (shop.garment_ids[0], shop.design_ids[0]):
         assert refused(rival, {"kind": "like", "item": item})["errors"][0]["location"] == ["item"]
+
+
+def test_the_log_does_not_hold_a_shoppers_reference(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        client.get("/v1/shoppers/anna@shop.example")
+        client.post("/v1/shoppers/anna@shop.example/preferences", json={"kind": "love"})
+    assert "/v1/shoppers/" in caplog.text
+    assert "anna" not in caplog.text

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from redis import Redis
 
+from shared.errors import NotFoundError
 from shared.jobs import lifecycle
 from shared.jobs.submit import Terms, enqueue
-from shared.records import designs, jobs
+from shared.records import designs, jobs, shoppers
 from shared.schemas.designs import Priority
 from shared.schemas.jobs import DesignSpec, JobRecord, JobState
+from shared.shoppers.erasing import erase
 from tests.fixtures.painter import Painter
 from tests.fixtures.rows import a_design_job, a_release, a_site
 from worker.jobs.designs import drain
@@ -242,3 +244,34 @@ def test_releases_beyond_the_memory_limit_are_let_go_the_oldest_first(runtime: R
     for release_id in ("a", "b", "a", "c"):
         generators.get(runtime, release_id)
     assert list(generators.loaded) == ["a", "c"]
+
+
+def test_a_shopper_who_is_erased_while_their_design_is_made_leaves_no_file(
+    runtime: Runtime, site: str, release: str
+) -> None:
+    with runtime.records.transaction() as tx:
+        shopper = shoppers.ensure(tx, site, "c-7")
+        spec = DesignSpec(release_id=release, count=2, condition={}, seed=3, size=32, format="png")
+        job = enqueue(tx, site, spec, terms=Terms(shopper_id=shopper.id))
+    other = a_design_job(runtime.records, site, release)
+
+    class Erasing(Painter):
+        def generate(
+            self,
+            seeds: Sequence[int],
+            conditions: Sequence[Mapping[str, str]],
+            *,
+            temper: Sequence[float],
+            blends: Sequence[Sequence[tuple[int, float]]],
+        ) -> NDArray[np.uint8]:
+            erase(runtime.records, runtime.store, site, "c-7")
+            return super().generate(seeds, conditions, temper=temper, blends=blends)
+
+    drain(runtime, release, painters(Erasing()))
+    with runtime.records.reading() as tx, pytest.raises(NotFoundError):
+        jobs.get(tx, job.id)
+    assert pictures(runtime, other)
+    with runtime.records.reading() as tx:
+        (made,) = designs.of_job(tx, other.id)
+        kept = designs.get(tx, site, made.id).artifact
+    assert list(runtime.store.keys("designs/")) == [kept]
