@@ -25,9 +25,9 @@ PARTS = ("simulation", "times")
 @click.option("--teachers", default=150, show_default=True, help="Shoppers that came before.")
 @click.option("--judged", default=100, show_default=True, help="Shoppers of each world.")
 @click.option("--dislikes", default=0, show_default=True, help="Told for each like.")
-@click.option("--threshold", default=1.3, show_default=True, help="Of liking, in standard "
-              "deviations: 1.3 likes one garment in eight.")  # fmt: skip
-@click.option("--sharpness", default=4.0, show_default=True, help="Less is more chance in likes.")
+@click.option("--threshold", default=1.0, show_default=True, help="Of liking, in standard "
+              "deviations: 1 likes one garment in five.")  # fmt: skip
+@click.option("--sharpness", default=3.0, show_default=True, help="Less is more chance in likes.")
 @click.option("--large", default=100_000, show_default=True, help="Garments to time a search in.")
 @click.option("--repeats", default=15, show_default=True, help="Of each timed step.")
 @click.option("--parts", multiple=True, type=click.Choice(PARTS), default=PARTS,

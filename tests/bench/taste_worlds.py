@@ -58,8 +58,8 @@ class Setup:
     dislikes: int = 0
     shares: tuple[float, float, float] = (0.1, 0.2, 0.7)
     segments: int = 5
-    sharpness: float = 4.0
-    threshold: float = 1.3
+    sharpness: float = 3.0
+    threshold: float = 1.0
     relevant: float = 0.05
 
 

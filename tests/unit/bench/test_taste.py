@@ -72,7 +72,7 @@ def test_the_benchmark_takes_synthetic_and_real_garments(tmp_path: Path) -> None
     told = ran(tmp_path, *shoppers, "--garments", 1200, "--large", 1500, "--repeats", 1)
     assert "| likes | random |" in told
     assert "ms  fit, 40 signals" in told
-    table = json.loads((tmp_path / "taste-synthetic-0-dislikes-1.3.json").read_bytes())["table"]
+    table = json.loads((tmp_path / "taste-synthetic-0-dislikes-1.json").read_bytes())["table"]
     low, high = table["10"]["over_popularity"]["interval"]
     assert low <= table["10"]["over_popularity"]["mean"] <= high
 
@@ -83,4 +83,4 @@ def test_the_benchmark_takes_synthetic_and_real_garments(tmp_path: Path) -> None
         tmp_path, *shoppers, "--parts", "simulation", "--dislikes", 1,
         "--index", tmp_path / "shop.npz", "--hidden", tmp_path / "other.npy",
     )  # fmt: skip
-    assert (tmp_path / "taste-shop-1-dislikes-1.3.json").exists()
+    assert (tmp_path / "taste-shop-1-dislikes-1.json").exists()
