@@ -18,8 +18,13 @@ BROAD: Final = 4.0
 """Variance of each weight where nothing is known."""
 
 ROUNDS: Final = 6
+
 PSEUDO: Final = 10.0
-CROSS: Final = 1.0
+"""Shoppers that the broad prior counts for: with fewer, the first few would speak for all."""
+
+CROSS: Final = 0.3
+"""For each weight, shoppers at whom a covariance keeps half of what was found. Simulated shoppers
+were served a little better by 0.3 than by 1."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """How soon a taste is learned, by simulated shoppers, and what learning it costs."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,21 +25,28 @@ PARTS = ("simulation", "times")
 @click.option("--teachers", default=150, show_default=True, help="Shoppers that came before.")
 @click.option("--judged", default=100, show_default=True, help="Shoppers of each world.")
 @click.option("--dislikes", default=0, show_default=True, help="Told for each like.")
+@click.option("--threshold", default=1.0, show_default=True, help="Of liking, in standard "
+              "deviations: 1 likes one garment in five.")  # fmt: skip
+@click.option("--sharpness", default=3.0, show_default=True, help="Less is more chance in likes.")
 @click.option("--large", default=100_000, show_default=True, help="Garments to time a search in.")
 @click.option("--repeats", default=15, show_default=True, help="Of each timed step.")
 @click.option("--parts", multiple=True, type=click.Choice(PARTS), default=PARTS,
               show_default=True)  # fmt: skip
 def main(  # noqa: PLR0913 - one parameter an option is click's way
     *, out: Path, worlds: int, garments: int, index_file: Path | None, hidden: Path | None,
-    teachers: int, judged: int, dislikes: int, large: int, repeats: int, parts: tuple[str, ...],
+    teachers: int, judged: int, dislikes: int, threshold: float, sharpness: float, large: int,
+    repeats: int, parts: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Simulate shoppers of synthetic or real garments, and time the steps."""
     real = None if index_file is None else read(index_file, hidden)
     name = "synthetic" if index_file is None else index_file.stem
     if "simulation" in parts:
-        setup = replace(Setup(), teachers=teachers, judged=judged, dislikes=dislikes)
+        setup = Setup(
+            teachers=teachers, judged=judged, dislikes=dislikes, threshold=threshold,
+            sharpness=sharpness,
+        )  # fmt: skip
         told = simulated(worlds, garments, real, setup)
-        results.write(out / f"taste-{name}-{dislikes}-dislikes.json", told)
+        results.write(out / f"taste-{name}-{dislikes}-dislikes-{threshold:g}.json", told)
         click.echo(taste_simulation.as_text(told["table"]))
     if "times" in parts:
         small = (real or synthetic(1, garments)).items

@@ -11,6 +11,7 @@ from shared.taste import space as spaces
 from shared.taste.gallery import hang
 from shared.taste.items import Items
 from shared.taste.logistic import Gaussian, Observations, fit
+from shared.taste.observations import BACKGROUND, BACKGROUND_MOST
 from tests.bench.numbers import Summary, summary
 
 COLUMNS: Final = 120
@@ -33,7 +34,7 @@ def measure(small: Items, large: Items, *, repeats: int) -> dict[str, Summary]:
     sorts = thompson.targets(gallery)
     release = thompson.Known(small.vocabulary, colours=True)
     steps: dict[str, Callable[[], object]] = {
-        f"fit, {signals} signals and 64 of the background, {COLUMNS} columns": _fitting(
+        f"fit, {signals} signals and {BACKGROUND} passed by, {COLUMNS} columns": _fitting(
             signals, rng
         )
         for signals in (3, 10, 40, 200)
@@ -68,10 +69,14 @@ def repeated(items: Items, count: int) -> Items:
 
 
 def _fitting(signals: int, rng: np.random.Generator) -> Callable[[], object]:
-    """Return a fit as likes alone make it: `signals` liked, 64 weak ones passed by."""
-    rows = rng.normal(size=(signals + 64, COLUMNS)) * np.sqrt(3 / COLUMNS)  # three blocks' variance
-    signs = np.concatenate([np.ones(signals), -np.ones(64)])
-    weights = np.concatenate([np.ones(signals), np.full(64, min(signals, 20) / 64)])
+    """Return a fit as likes alone make it: `signals` liked, others weakly passed by."""
+    rows = rng.normal(size=(signals + BACKGROUND, COLUMNS)) * np.sqrt(
+        3 / COLUMNS
+    )  # three blocks' variance
+    signs = np.concatenate([np.ones(signals), -np.ones(BACKGROUND)])
+    weights = np.concatenate(
+        [np.ones(signals), np.full(BACKGROUND, min(signals, BACKGROUND_MOST) / BACKGROUND)]
+    )
     prior = Gaussian(np.zeros(COLUMNS), 2 * np.eye(COLUMNS))
     return lambda: fit(Observations(rows, signs, weights), prior)
 

@@ -56,7 +56,7 @@ class Setup:
     judged: int = 100
     feedback: tuple[int, ...] = (3, 10, 20, 40)
     dislikes: int = 0
-    shares: tuple[float, float, float] = (0.15, 0.25, 0.6)
+    shares: tuple[float, float, float] = (0.1, 0.2, 0.7)
     segments: int = 5
     sharpness: float = 3.0
     threshold: float = 1.0

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from shared.errors import InvalidInputError
 from shared.taste import index
 from tests.bench import bench_taste, taste_simulation, taste_worlds
 from tests.bench.taste_worlds import Setup
@@ -61,20 +62,25 @@ def test_ndcg_is_one_when_all_are_right_and_less_when_right_ones_come_late() -> 
     assert 0 < taste_simulation.ndcg(late, right) < taste_simulation.ndcg(early, right) < 1
 
 
+def test_a_ranking_with_nothing_right_to_find_is_not_scored() -> None:
+    with pytest.raises(InvalidInputError, match="more garments"):
+        taste_simulation.ndcg(np.arange(10), np.zeros(100, np.bool_))
+
+
 def test_the_benchmark_takes_synthetic_and_real_garments(tmp_path: Path) -> None:
     shoppers = ("--teachers", 5, "--judged", 4, "--worlds", 1)
-    told = ran(tmp_path, *shoppers, "--garments", 300, "--large", 600, "--repeats", 1)
+    told = ran(tmp_path, *shoppers, "--garments", 1200, "--large", 1500, "--repeats", 1)
     assert "| likes | random |" in told
     assert "ms  fit, 40 signals" in told
-    table = json.loads((tmp_path / "taste-synthetic-0-dislikes.json").read_bytes())["table"]
+    table = json.loads((tmp_path / "taste-synthetic-0-dislikes-1.json").read_bytes())["table"]
     low, high = table["10"]["over_popularity"]["interval"]
     assert low <= table["10"]["over_popularity"]["mean"] <= high
 
-    world = taste_worlds.synthetic(14, 300)
+    world = taste_worlds.synthetic(14, 1200)
     (tmp_path / "shop.npz").write_bytes(index.write(world.items))
     np.save(tmp_path / "other.npy", world.hidden)
     ran(
         tmp_path, *shoppers, "--parts", "simulation", "--dislikes", 1,
         "--index", tmp_path / "shop.npz", "--hidden", tmp_path / "other.npy",
     )  # fmt: skip
-    assert (tmp_path / "taste-shop-1-dislikes.json").exists()
+    assert (tmp_path / "taste-shop-1-dislikes-1.json").exists()

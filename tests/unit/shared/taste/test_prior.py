@@ -62,8 +62,8 @@ def test_three_likes_move_the_taste_further_with_a_population_behind_them() -> N
 
 def test_the_populations_mean_and_directions_are_found() -> None:
     rng = np.random.default_rng(2)
-    tastes = population(np.random.default_rng(3), 400)
-    learned = priors.learn([shopper(one, rng, 40) for one in tastes], start(), rounds=10).belief
+    tastes = population(np.random.default_rng(3), 250)
+    learned = priors.learn([shopper(one, rng, 40) for one in tastes], start(), rounds=8).belief
     assert np.corrcoef(learned.mean, tastes.mean(0))[0, 1] > 0.95
     true = np.cov(tastes.T)
     assert np.corrcoef(learned.covariance.ravel(), true.ravel())[0, 1] > 0.9
