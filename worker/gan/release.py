@@ -225,7 +225,7 @@ class Generator:
         combinations = self.anatomy.combinations
         labels, colours = self._codes(conditions)
         filled = combinations.fill(labels, seeds)
-        return filled, combinations.tint(colours, filled, seeds)
+        return filled, _as_told(combinations.tint(colours, filled, seeds))
 
     def _chunk(
         self,
@@ -326,6 +326,18 @@ def unpacked(data: bytes) -> list[NDArray[np.float32]]:
 
 def _packed(arrays: Sequence[NDArray[np.float32]]) -> bytes:
     return pack({f"{i:03d}": array for i, array in enumerate(arrays)})
+
+
+def _as_told(colours: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return colours as their codes tell them: a condition that was told must give the same again.
+
+    CIELAB float32 [n, slots, 3] -> the same; NaN stays.
+    """
+    told = colours.copy()
+    known = ~np.isnan(colours).any(axis=2)
+    if known.any():
+        told[known] = np.stack([hex_to_lab(lab_to_hex(lab)) for lab in colours[known]])
+    return told
 
 
 def _tinted(colours: NDArray[np.float32]) -> dict[str, str]:

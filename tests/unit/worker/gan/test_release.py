@@ -191,8 +191,11 @@ def test_colours_are_asked_for_by_code(tinted: Generator) -> None:
 def test_open_colours_are_drawn_and_asking_for_them_again_gives_the_same(
     tinted: Generator,
 ) -> None:
-    told = tinted.complete([4], [{}])[0]
-    assert told["colour"].startswith("#")
+    seeds = list(range(4, 24))
+    told = tinted.complete(seeds, [{}] * 20)
+    assert all(one["colour"].startswith("#") for one in told)
+    again = tinted.generate(seeds, told)
+    assert np.array_equal(tinted.generate(seeds, [{}] * 20), again)
 
 
 def test_what_is_no_colour_code_is_refused(tinted: Generator) -> None:
