@@ -1,7 +1,7 @@
 """From requests for variations, mixes and walks to the specs of jobs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.colour import blend, code_of
 from shared.errors import InvalidInputError
@@ -37,6 +37,7 @@ class Parent:
     design: Design
     release: Release
     variety: float
+    shopper_id: str | None
 
     @property
     def latent(self) -> Latent:
@@ -119,12 +120,20 @@ def _parents(first: str, second: str) -> tuple[Parent, Parent]:
             "designs of one release have anything between them.",
             errors=[Fault(location=("second",), message=f"expected one of {one.release.id}")],
         )
-    return one, other
+    owners = {one.shopper_id, other.shopper_id} - {None}
+    if len(owners) > 1:
+        raise InvalidInputError(
+            f"{first} and {second} are two shoppers' designs. What is made of both could be "
+            "erased with neither.",
+            errors=[Fault(location=("second",), message="expected one of the same shopper")],
+        )
+    return replace(one, shopper_id=next(iter(owners), None)), other
 
 
 def _parent(tx: Transaction, design_id: str) -> Parent:
     site_id = auth.site_id()
-    design = designs.get(tx, site_id, design_id).design
+    place = designs.get(tx, site_id, design_id)
+    design = place.design
     if design.frames > 1:
         raise InvalidInputError(
             f"{design_id} is an animation. Name one of the designs that it was made from: "
@@ -132,7 +141,8 @@ def _parent(tx: Transaction, design_id: str) -> Parent:
         )
     release = models.release(tx, design.release_id, site_id=site_id).release
     spec = jobs.get(tx, design.job_id).spec
-    return Parent(design, release, float(spec.get("variety", USUAL_VARIETY)))
+    variety = float(spec.get("variety", USUAL_VARIETY))
+    return Parent(design, release, variety, place.shopper_id)
 
 
 def _mixed(first: Parent, second: Parent, share: float) -> dict[str, str]:
@@ -167,4 +177,6 @@ def _asked(
         variety=parent.variety,
         way=way,
     )
-    return Asked(spec, terms_of(asked, repeatable=not draws))
+    # What is made from a shopper's designs is theirs too, and goes when they do.
+    terms = terms_of(asked, repeatable=not draws)
+    return Asked(spec, replace(terms, shopper_id=parent.shopper_id))

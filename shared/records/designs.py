@@ -28,6 +28,7 @@ class DesignPlace(Schema):
     artifact: str
     start: int
     length: int | None
+    shopper_id: str | None = None
 
 
 class NearDesigns(Schema):
@@ -74,6 +75,7 @@ def page(
     *,
     job_id: str | None = None,
     release_id: str | None = None,
+    shopper_id: str | None = None,
     cursor: str | None = None,
     limit: int = 20,
 ) -> Page[Design]:
@@ -83,6 +85,8 @@ def page(
         query = query.where(DesignRow.job_id == job_id)
     if release_id is not None:
         query = query.where(DesignRow.release_id == release_id)
+    if shopper_id is not None:
+        query = query.where(DesignRow.shopper_id == shopper_id)
     order = (DesignRow.created_at, DesignRow.id)
     return page_of(tx, query, order=order, cursor=cursor, limit=limit, read=_design)
 
@@ -97,7 +101,11 @@ def get(tx: Transaction, site_id: str, design_id: str) -> DesignPlace:
     if row is None or row.site_id != site_id:
         raise NotFoundError(f"There is no design {design_id!r}.", id=design_id)
     return DesignPlace(
-        design=_design(row), artifact=row.artifact, start=row.start, length=row.length
+        design=_design(row),
+        artifact=row.artifact,
+        start=row.start,
+        length=row.length,
+        shopper_id=row.shopper_id,
     )
 
 

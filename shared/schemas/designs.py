@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, StringConstraints
 
 from shared.schemas.base import Schema
+from shared.schemas.refs import Ref
 
 Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
 Condition = dict[
@@ -142,10 +143,8 @@ class DesignRequest(Schema):
         le=1,
         description="1 spreads as the catalog does; less gives more ordinary, cleaner pictures.",
     )
-    shopper: str | None = Field(
+    shopper: Ref | None = Field(
         None,
-        min_length=1,
-        max_length=200,
         description="Your reference of the shopper to design for. Many designs are proposed from "
         "their taste, and the best `count` of them are kept.",
     )

@@ -5,7 +5,6 @@ from enum import StrEnum
 from typing import Annotated, Final, Self
 
 from pydantic import (
-    AfterValidator,
     AwareDatetime,
     ConfigDict,
     Field,
@@ -23,24 +22,6 @@ MOST_AT_ONCE: Final = 500
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _is_ref(ref: str) -> str:
-    """Refuse what would not come back from an address as it went in."""
-    if not ref.isprintable() or "/" in ref or ref != ref.strip() or ref in {".", ".."}:
-        message = "expected printable characters other than '/', with no space at either end"
-        raise ValueError(message)
-    return ref
-
-
-Ref = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=200,
-        description="Your own reference of the shopper: 1 to 200 printable characters other than "
-        "`/`. Send one that says nothing of the person, such as a random id.",
-    ),
-    AfterValidator(_is_ref),
-]
 ItemId = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,6}_[0-9a-z]{24}$")]
 Word = Annotated[
     str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1, max_length=120)

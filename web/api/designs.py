@@ -5,7 +5,7 @@ from typing import Final
 from flask import Response, request
 from pydantic import Field
 
-from shared.records import designs
+from shared.records import designs, shoppers
 from shared.records.designs import DesignPlace
 from shared.schemas.base import Schema
 from shared.schemas.designs import (
@@ -47,6 +47,7 @@ class DesignQuery(ListQuery):
 
     job: str | None = Field(None, description="Only those of this job.")
     release: str | None = Field(None, description="Only those of this release.")
+    shopper: str | None = Field(None, description="Only those for this shopper, by your reference.")
 
 
 class ImageQuery(Schema):
@@ -112,11 +113,13 @@ def walk(body: WalkRequest, header: Promise) -> Response:
 def list_designs(query: DesignQuery) -> Response:
     """List the site's designs, newest first."""
     with runtime().records.reading() as tx:
+        theirs = query.shopper and shoppers.get(tx, auth.site_id(), query.shopper).id
         page = designs.page(
             tx,
             auth.site_id(),
             job_id=query.job,
             release_id=query.release,
+            shopper_id=theirs,
             cursor=query.cursor,
             limit=query.limit,
         )

@@ -14,6 +14,7 @@ from shared.records import Transaction, catalogs, erasures, preferences, shopper
 from shared.schemas.base import Schema
 from shared.schemas.listing import Listing
 from shared.schemas.problems import Fault
+from shared.schemas.refs import Ref
 from shared.schemas.shoppers import (
     Erasure,
     Preference,
@@ -21,7 +22,6 @@ from shared.schemas.shoppers import (
     PreferenceRequest,
     Recommendations,
     Recorded,
-    Ref,
     Shopper,
     TasteView,
 )

@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 from redis import Redis
+from sqlalchemy import update
 
 from shared.artifacts import ArtifactStore
 from shared.queue.pace import Pace, Paces
 from shared.records import Records, jobs, shoppers
+from shared.records.tables import DesignRow
 from shared.settings import Settings
 from tests.fixtures import seen
 from tests.fixtures.shop import Shop
@@ -203,3 +205,25 @@ def test_candidates_without_a_shopper_are_refused(client: FlaskClient) -> None:
     answer = client.post("/v1/design-jobs", json={**ONE, "candidates": 9})
     assert answer.status_code == 422
     assert answer.get_json()["errors"][0]["location"][-1] == "candidates"
+
+
+def test_what_is_made_from_a_shoppers_design_is_theirs(
+    client: FlaskClient, records: Records, shop: Shop
+) -> None:
+    first, second, third = shop.design_ids[:3]
+    with records.transaction() as tx:
+        anna, ben = (shoppers.ensure(tx, shop.site_id, ref).id for ref in ("anna", "ben"))
+        for design_id, owner in ((first, anna), (second, ben)):
+            tx.session.execute(
+                update(DesignRow).where(DesignRow.id == design_id).values(shopper_id=owner)
+            )
+    varied = posted(client, f"/v1/designs/{first}/variations", {})
+    mixed = posted(client, "/v1/designs/mix", {"first": third, "second": first})
+    with records.reading() as tx:
+        owners = {jobs.get(tx, job["id"]).shopper_id for job in (varied, mixed)}
+    assert owners == {anna}
+    answer = client.post("/v1/designs/mix", json={"first": first, "second": second})
+    assert answer.status_code == 422
+    listed = client.get("/v1/designs?shopper=anna").get_json()["items"]
+    assert [one["id"] for one in listed] == [first]
+    assert client.get("/v1/designs?shopper=nobody").status_code == 404
