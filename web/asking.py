@@ -27,8 +27,8 @@ from web.runtime import runtime
 
 _SEEDS: Final = 2**31
 _COLOUR: Final = "colour"
-_CANDIDATES_EACH: Final = 8
-_LEAST_CANDIDATES: Final = 32
+_CANDIDATES_EACH: Final = 16
+_LEAST_CANDIDATES: Final = 64
 _MOST_CANDIDATES: Final = 256
 
 

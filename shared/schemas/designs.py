@@ -149,7 +149,10 @@ class DesignRequest(Schema):
         "their taste, and the best `count` of them are kept.",
     )
     candidates: int | None = Field(
-        None, ge=1, le=256, description="Proposed for a shopper; unset, eight for each kept one."
+        None,
+        ge=1,
+        le=256,
+        description="Proposed for a shopper; unset, sixteen for each kept one, 64 to 256.",
     )
     priority: Priority = Priority.NORMAL
     expires_in: float | None = Field(

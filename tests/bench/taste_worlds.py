@@ -1,5 +1,6 @@
 """Worlds of garments with hidden factors, and shoppers whose tastes are made of them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -100,12 +101,43 @@ def hidden_tastes(hidden: Floats, rng: np.random.Generator, setup: Setup) -> Flo
 
 def taste(hidden: Floats, rng: np.random.Generator) -> Floats:
     """Return one random non-linear taste over garments ``[n]``, standardised."""
+    return draw_taste(hidden, rng)(hidden)
+
+
+def draw_taste(hidden: Floats, rng: np.random.Generator) -> Callable[[Floats], Floats]:
+    """Draw one non-linear taste: three ideal garments, one of them disliked, and a small network.
+
+    Returns:
+        ``[m, h]`` of any things -> how much they are liked ``[m]``, in standard deviations of the
+        liking of the garments ``[n, h]`` that it was drawn for.
+    """
     ideals = hidden[rng.choice(len(hidden), 3, replace=False)]
-    squares = ((hidden[:, None] - ideals) ** 2).sum(2)
-    bumps = np.exp(-3 * squares / np.median(squares)) @ np.array([1.0, 0.8, -0.8])
-    inner = 3 * hidden @ rng.normal(size=(hidden.shape[1], 8)) / np.sqrt(hidden.shape[1])
-    network = np.tanh(inner + rng.normal(size=8)) @ rng.normal(size=8)
-    return _standard(_standard(bumps) + _standard(network))
+    mixing = rng.normal(size=(hidden.shape[1], 8)) / np.sqrt(hidden.shape[1])
+    offsets, heights = rng.normal(size=8), rng.normal(size=8)
+
+    def squares(rows: Floats) -> Floats:
+        return np.asarray(((rows[:, None] - ideals) ** 2).sum(2), dtype=np.float64)
+
+    reach = float(np.median(squares(hidden)))
+
+    def bumps(rows: Floats) -> Floats:
+        near = np.exp(-3 * squares(rows) / reach)
+        return np.asarray(near @ np.array([1.0, 0.8, -0.8]), dtype=np.float64)
+
+    def network(rows: Floats) -> Floats:
+        return np.asarray(np.tanh(3 * rows @ mixing + offsets) @ heights, dtype=np.float64)
+
+    parts = (bumps, network)
+    scales = [(float(part(hidden).mean()), float(part(hidden).std())) for part in parts]
+
+    def bare(rows: Floats) -> Floats:
+        scaled = [
+            (part(rows) - mean) / spread for part, (mean, spread) in zip(parts, scales, strict=True)
+        ]
+        return np.asarray(scaled[0] + scaled[1], dtype=np.float64)
+
+    mean, spread = float(bare(hidden).mean()), float(bare(hidden).std())
+    return lambda rows: (bare(rows) - mean) / spread
 
 
 def browse(

@@ -194,11 +194,11 @@ def test_designs_for_a_shopper_are_theirs_and_never_an_earlier_answer(
     first = posted(client, "/v1/design-jobs", asked)
     assert posted(client, "/v1/design-jobs", asked)["id"] != first["id"]
     way = first["spec"]["way"]
-    assert (way["type"], way["candidates"]) == ("shopper", 32)
+    assert (way["type"], way["candidates"]) == ("shopper", 64)
     with records.reading() as tx:
         shopper = shoppers.get(tx, shop.site_id, "c-7")
         row = jobs.get(tx, first["id"])
-    assert (way["shopper_id"], row.shopper_id, row.units) == (shopper.id, shopper.id, 32)
+    assert (way["shopper_id"], row.shopper_id, row.units) == (shopper.id, shopper.id, 64)
 
 
 def test_candidates_without_a_shopper_are_refused(client: FlaskClient) -> None:
