@@ -25,10 +25,10 @@ LOG: Final = logging.getLogger(__name__)
 _EXPIRED_AT_ONCE: Final = 100
 
 # One a process: a forked child starts with none and fills its own.
-_generators: Final = Generators(load_release)
+GENERATORS: Final = Generators(load_release)
 
 
-def drain(runtime: Runtime, hinted: str, generators: Generators = _generators) -> None:
+def drain(runtime: Runtime, hinted: str, generators: Generators = GENERATORS) -> None:
     """Make the designs that wait, batch by batch, until none waits or the time is over.
 
     1. Take the hint away, so that a job that comes from now on sends a new one.
