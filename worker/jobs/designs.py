@@ -63,7 +63,7 @@ def _claim(runtime: Runtime, generators: Generators) -> list[JobRecord]:
         groups = waiting.groups(tx)
         claimed: list[JobRecord] = []
         for release_id in by_turn(groups, generators.loaded):
-            claimed = _claim_of(tx, runtime, release_id)
+            claimed = _claim_of(tx, runtime, release_id, groups)
             if claimed:
                 break
         images = sum(job.units for job in claimed)
@@ -80,7 +80,9 @@ def _claim(runtime: Runtime, generators: Generators) -> list[JobRecord]:
     return claimed
 
 
-def _claim_of(tx: Transaction, runtime: Runtime, release_id: str) -> list[JobRecord]:
+def _claim_of(
+    tx: Transaction, runtime: Runtime, release_id: str, groups: Sequence[waiting.Group]
+) -> list[JobRecord]:
     return lifecycle.claim_designs(
         tx,
         release_id,
@@ -88,6 +90,7 @@ def _claim_of(tx: Transaction, runtime: Runtime, release_id: str) -> list[JobRec
         lease=runtime.lease,
         max_attempts=runtime.settings.max_attempts,
         most_images=runtime.settings.batch_limit,
+        groups=groups,
     )
 
 
