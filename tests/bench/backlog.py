@@ -10,10 +10,11 @@ from sqlalchemy import distinct, func, select
 
 from shared import ids
 from shared.artifacts import ArtifactStore, open_store
+from shared.errors import NotFoundError
 from shared.jobs.submit import Asked, Terms, submit_all
 from shared.queue.sender import Sender
-from shared.records import Records, models
-from shared.records.tables import DesignRow, JobRow
+from shared.records import Records, models, sites
+from shared.records.tables import DesignRow, JobRow, ReleaseRow
 from shared.schemas.designs import ImageFormat, Priority
 from shared.schemas.jobs import DesignSpec, JobRecord, JobState
 from shared.settings import Settings
@@ -51,6 +52,13 @@ class Backlog:
             ]
             made += submit_all(self.records, self.sender, site_id, asked)
         return made
+
+    def site_of(self, release_id: str) -> str:
+        """Return whose a release is."""
+        with self.records.reading() as tx:
+            return tx.session.execute(
+                select(ReleaseRow.site_id).where(ReleaseRow.id == release_id)
+            ).scalar_one()
 
     def wait_until_over(self, release_id: str, *, seconds: float) -> None:
         """Return once no job of a release is open.
@@ -125,6 +133,19 @@ def opened(settings: Settings) -> Iterator[Backlog]:
 def new_site(records: Records, name: str) -> str:
     """Return the id of a new site."""
     return a_site(records, name)
+
+
+def site_named(records: Records, name: str) -> str:
+    """Return the id of a site that is there.
+
+    Raises:
+        NotFoundError: there is none of that name.
+    """
+    with records.reading() as tx:
+        found = sites.by_name(tx, name)
+    if found is None:
+        raise NotFoundError(f"There is no site {name!r}.")
+    return found.id
 
 
 def new_release(

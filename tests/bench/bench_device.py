@@ -102,7 +102,7 @@ def main(  # noqa: PLR0913 - one parameter an option is click's way
         result = {
             "pacing": pacing.model_dump(),
             "bound": pacing.bound(BATCH),
-            "summary": _summary(found),
+            "summary": numbers.summaries(found),
             "rounds": found,
             "machine": machine.facts(),
         }
@@ -258,18 +258,6 @@ def _left(ways: Backlog) -> int:
     """Return how much of a flood was left, which tells whether all samples were taken in it."""
     with ways.records.reading() as tx:
         return waiting.count(tx, most=10**6)
-
-
-def _summary(rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Summarise each number over the rounds, wherever it stands."""
-    first = rounds[0]
-    return {
-        name: _summary([one[name] for one in rounds])
-        if isinstance(value, Mapping)
-        else numbers.summary([one[name] for one in rounds])
-        for name, value in first.items()
-        if name != "load" and all(name in one for one in rounds)
-    }
 
 
 def _plot(part: str, result: Mapping[str, Any]) -> bytes:

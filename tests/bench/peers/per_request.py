@@ -11,16 +11,15 @@ import os
 import time
 from collections.abc import Callable
 from functools import cache
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from celery import Celery
 from numpy.typing import NDArray
-from PIL import Image
 
 from tests.bench.peers import models
+from tests.bench.peers.pictures import encoded
 
 Paint = Callable[[list[int]], NDArray[np.uint8]]
 
@@ -32,8 +31,7 @@ def connected(redis_url: str) -> Celery:
     """Return the application over a Redis, for the side that sends and the side that works."""
     url = redis_url.replace("unix://", "redis+socket://", 1)
     made = Celery("peer", broker=url, set_as_current=False)
-    # The result backend knows Unix sockets by another name than the broker does.
-    made.conf.update(result_backend=redis_url.replace("unix://", "socket://", 1))
+    made.conf.update(result_backend=url)
     made.conf.update(worker_prefetch_multiplier=1, task_acks_late=True, result_expires=600)
     return made
 
@@ -56,13 +54,6 @@ def make(seed: int, count: int) -> tuple[float, float]:
     for place, pixels in enumerate(_paint()([seed + place for place in range(count)])):
         (folder / f"{seed}-{place}.png").write_bytes(encoded(pixels))
     return began, time.time()
-
-
-def encoded(pixels: NDArray[np.uint8]) -> bytes:
-    """Return a picture as PNG, at the compression that Toile has."""
-    buffer = BytesIO()
-    Image.fromarray(np.squeeze(pixels)).save(buffer, "PNG", compress_level=6)
-    return buffer.getvalue()
 
 
 app = connected(_asked().get("redis", "unix:///nowhere"))
