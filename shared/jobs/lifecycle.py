@@ -59,20 +59,31 @@ def claim_designs(
     lease: timedelta,
     max_attempts: int,
     most_images: int,
+    groups: Sequence[waiting.Group] | None = None,
 ) -> list[JobRecord]:
     """Take what has accumulated for a release, up to `most_images` images.
 
     The most urgent priority fills the batch first; within one, sites share it by their weights.
     The choice is made under the transaction's locks, and taken in one statement.
+
+    Args:
+        tx: the open transaction.
+        release_id: the release.
+        worker: who takes them.
+        lease: how long they are held without a heartbeat.
+        max_attempts: jobs that have had so many are left alone.
+        most_images: room in the batch.
+        groups: who waits, where this transaction has asked already; others' releases count not.
     """
     chosen: list[waiting.Waiting] = []
     owed: dict[str, float] = {}
-    groups = waiting.groups(tx, release_id)
-    for priority in sorted({group.priority for group in groups}):
+    found = waiting.groups(tx, release_id) if groups is None else groups
+    ours = [group for group in found if group.release_id == release_id]
+    for priority in sorted({group.priority for group in ours}):
         room = most_images - sum(job.units for job in chosen)
         if room <= 0:
             break
-        level = [group for group in groups if group.priority == priority]
+        level = [group for group in ours if group.priority == priority]
         # Those who are owed most come first, so that of very many sites none is always left out.
         level.sort(key=lambda group: (-owed.get(group.site_id, group.deficit), group.since))
         lines = [
@@ -90,7 +101,7 @@ def claim_designs(
     if not chosen:
         return []
     waiting.owe(tx, release_id, owed)
-    wanted = jobs.among([job.id for job in chosen])
+    wanted = [job.id for job in chosen]
     return jobs.take(tx, wanted, worker=worker, lease=lease, max_attempts=max_attempts)
 
 
@@ -163,13 +174,10 @@ def finish_all(
     Returns:
         The jobs that ended, by id. The others are no longer held: nothing of theirs may be written.
     """
-    held = jobs.running_under(tx, [job for job, _ in ended])
-    jobs.end_many(
-        tx,
-        [(held[job.id], result) for job, result in ended if job.id in held],
-        state=SUCCEEDED,
-    )
-    return frozenset(held)
+    held = jobs.hold(tx, [job for job, _ in ended])
+    done = [(job.id, result) for job, result in ended if job.id in held]
+    jobs.end_many(tx, done, state=SUCCEEDED)
+    return held
 
 
 def put_back(

@@ -80,21 +80,43 @@ def enqueue(
         IdempotencyMismatchError: the key came with another request before.
         NotFoundError: the shopper of the terms was erased.
     """
-    if terms.shopper_id is not None:
-        shoppers.hold(tx, terms.shopper_id)  # or a job could be left of one who is being erased
-    body = spec.model_dump(mode="json")
-    if idempotency_key is not None:
-        mark = fingerprint or fingerprint_of(body)
-        promised = find_promised(tx, site_id, idempotency_key, mark)
-        if promised is not None:
-            return promised
-    job = _joined(tx, site_id, body, terms)
-    if job is None:
-        job = _new_job(tx, site_id, spec, body, terms, period)
-        jobs.insert(tx, job)
-    if idempotency_key is not None:
-        jobs.promise(tx, site_id, idempotency_key, fingerprint=mark, job_id=job.id)
+    asked, keys = Asked(spec, terms), [idempotency_key]
+    (job,) = _enqueue_all(tx, site_id, [asked], keys, fingerprint=fingerprint, period=period)
     return job
+
+
+def _enqueue_all(
+    tx: Transaction,
+    site_id: str,
+    asked: Sequence[Asked],
+    keys: Sequence[str | None],
+    *,
+    fingerprint: str | None,
+    period: str | None = None,
+) -> list[JobRecord]:
+    """Write the rows of several jobs in as few statements as of one."""
+    for shopper_id in sorted({one.terms.shopper_id for one in asked if one.terms.shopper_id}):
+        shoppers.hold(tx, shopper_id)  # or a job could be left of one who is being erased
+    bodies = [one.spec.model_dump(mode="json") for one in asked]
+    named = [key for key in keys if key is not None]
+    mark = fingerprint or (_mark_of(bodies) if named else "")
+    before = _all_promised(tx, site_id, named, mark)
+    added: list[JobRecord] = []
+    twins: dict[str, JobRecord] = {}
+    made = []
+    for one, body, key in zip(asked, bodies, keys, strict=True):
+        job = before.get(key) if key is not None else None
+        if job is None:
+            job = _joined(tx, site_id, body, one.terms, twins)
+        if job is None:
+            job = _new_job(tx, site_id, one.spec, body, one.terms, period)
+            added.append(job)
+            twins |= {} if job.digest is None else {job.digest: job}
+        made.append(job)
+    jobs.insert(tx, added)
+    new = {key: job.id for key, job in zip(keys, made, strict=True) if key and key not in before}
+    jobs.promise(tx, site_id, new, fingerprint=mark)
+    return made
 
 
 def find_promised(
@@ -105,17 +127,7 @@ def find_promised(
     Raises:
         IdempotencyMismatchError: the key came with another request before.
     """
-    promised = jobs.promised(tx, site_id, idempotency_key)
-    if promised is None:
-        return None
-    job_id, before = promised
-    if before != fingerprint:
-        raise IdempotencyMismatchError(
-            "This Idempotency-Key was used for another request. Use a new key for a new request, "
-            "or send the first request again unchanged.",
-            job=job_id,
-        )
-    return jobs.get(tx, job_id)
+    return _all_promised(tx, site_id, [idempotency_key], fingerprint).get(idempotency_key)
 
 
 def find_all_promised(
@@ -126,13 +138,29 @@ def find_all_promised(
     Raises:
         IdempotencyMismatchError: the key came with another request before.
     """
-    found = [
-        find_promised(tx, site_id, key, fingerprint)
-        for key in _promises(idempotency_key, count)
-        if key is not None
-    ]
-    jobs_found = [job for job in found if job is not None]
-    return jobs_found if len(jobs_found) == count else None
+    keys = [key for key in _promises(idempotency_key, count) if key is not None]
+    found = _all_promised(tx, site_id, keys, fingerprint)
+    return [found[key] for key in keys] if len(found) == count else None
+
+
+def _all_promised(
+    tx: Transaction, site_id: str, keys: Sequence[str], fingerprint: str
+) -> dict[str, JobRecord]:
+    """Return the jobs that keys stand for; those that are new are left out.
+
+    Raises:
+        IdempotencyMismatchError: one came with another request before.
+    """
+    found = {}
+    for key, (job_id, before) in (jobs.promised(tx, site_id, keys) if keys else {}).items():
+        if before != fingerprint:
+            raise IdempotencyMismatchError(
+                "This Idempotency-Key was used for another request. Use a new key for a new "
+                "request, or send the first request again unchanged.",
+                job=job_id,
+            )
+        found[key] = jobs.get(tx, job_id)
+    return found
 
 
 def send(records: Records, sender: Sender, accepted: Sequence[JobRecord]) -> None:
@@ -201,20 +229,14 @@ def submit_all(
         IdempotencyMismatchError: the key came with another request before.
         DatabaseUnavailableError: nothing was accepted.
     """
-    bodies = [one.spec.model_dump(mode="json") for one in asked]
-    mark = fingerprint or fingerprint_of(bodies[0] if len(bodies) == 1 else {"all": bodies})
-    promises = _promises(idempotency_key, len(asked))
+    keys = _promises(idempotency_key, len(asked))
     try:
         with records.transaction() as tx:
-            made = [
-                enqueue(
-                    tx, site_id, one.spec, idempotency_key=key, fingerprint=mark, terms=one.terms
-                )
-                for one, key in zip(asked, promises, strict=True)
-            ]
+            made = _enqueue_all(tx, site_id, asked, keys, fingerprint=fingerprint)
     except IntegrityError:
         # Two requests with one key at the same time: the other was first, and its jobs are ours.
-        made = [_other(records, site_id, key, mark) for key in promises]
+        mark = fingerprint or _mark_of([one.spec.model_dump(mode="json") for one in asked])
+        made = [_other(records, site_id, key, mark) for key in keys]
     send(records, sender, made)
     return made
 
@@ -226,13 +248,31 @@ def _promises(key: str | None, count: int) -> list[str | None]:
     return [key, *(f"{key} {place}" for place in range(1, count))]
 
 
+def _mark_of(bodies: Sequence[Mapping[str, Any]]) -> str:
+    return fingerprint_of(bodies[0] if len(bodies) == 1 else {"all": list(bodies)})
+
+
 def _joined(
-    tx: Transaction, site_id: str, body: Mapping[str, Any], terms: Terms
+    tx: Transaction,
+    site_id: str,
+    body: Mapping[str, Any],
+    terms: Terms,
+    twins: Mapping[str, JobRecord],
 ) -> JobRecord | None:
-    """Return the job that makes or made just this, or None where one must be made."""
+    """Return the job that makes or made just this, or None where one must be made.
+
+    Args:
+        tx: the open transaction.
+        site_id: whose job it is.
+        body: what is asked.
+        terms: whether an equal one will do.
+        twins: new jobs of the same request by their digests; their rows are not written yet.
+    """
     if not terms.repeatable or terms.fresh:
         return None
     digest = fingerprint_of(body)
+    if digest in twins:
+        return twins[digest]
     jobs.lock_digest(tx, site_id, digest)
     return jobs.with_digest(tx, site_id, digest)
 

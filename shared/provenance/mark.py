@@ -5,6 +5,7 @@ XMP, XMP Specification Part 3.
 """
 
 import xml.etree.ElementTree as ET
+from functools import cache
 from importlib.metadata import version
 from typing import Final
 from xml.sax.saxutils import quoteattr
@@ -41,6 +42,7 @@ _PACKET: Final = (
 _LONGEST: Final = 2**18
 
 
+@cache  # the version stands in a file, which each picture would read
 def creator_tool() -> str:
     """Return what makes the pictures: ``Toile`` and its version."""
     return f"Toile {version('toile')}"

@@ -9,13 +9,15 @@ from sqlalchemy import BigInteger, insert, select, type_coerce
 from shared.errors import NotFoundError
 from shared.records.engine import Transaction
 from shared.records.rows import Page, columns_of, page_of
-from shared.records.tables import DesignRow
+from shared.records.tables import Base, DesignRow
 from shared.schemas.base import Schema
 from shared.schemas.designs import Design
 
 # Bits of 64 in which the hashes of a picture and its copy may differ; candidates are confirmed by
 # their thumbnails, so that a wide net costs a few more reads and no wrong answer.
 NEAR: Final = 10
+# A table, not a mapped class: a batch has up to 64 of them, and is waited for.
+_DESIGNS: Final = Base.metadata.tables[DesignRow.__tablename__]
 _MOST_SEARCHED: Final = 100_000
 _MOST_FOUND: Final = 8
 _64_BITS: Final = 2**64 - 1
@@ -60,7 +62,7 @@ class SeenDesign(Schema):
 def publish(tx: Transaction, designs: Sequence[Mapping[str, Any]]) -> None:
     """Add the designs of a job, in the transaction that ends it."""
     if designs:
-        tx.session.execute(insert(DesignRow), [{**one, "created_at": tx.now} for one in designs])
+        tx.session.execute(insert(_DESIGNS), [{**one, "created_at": tx.now} for one in designs])
 
 
 def of_job(tx: Transaction, job_id: str) -> list[Design]:

@@ -1,7 +1,8 @@
 """The database: one engine a process, and transactions over it."""
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -53,6 +54,9 @@ class Records:
         self.engine = _sqlite_engine(url) if is_sqlite else create_engine(url, pool_pre_ping=True)
         self._writer = self.engine.execution_options(**{_WRITES: True})
         self._clock = clock or (utc_now if is_sqlite else None)
+        # SQLite lets one write and has the others sleep, up to 100 ms at a time. Threads of one
+        # process wait here instead, and go on at once.
+        self._turn: AbstractContextManager[Any] = _Turn() if is_sqlite else nullcontext()
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -61,7 +65,8 @@ class Records:
         Raises:
             DatabaseUnavailableError: the database does not answer.
         """
-        yield from self._open(self._writer)
+        with self._turn:
+            yield from self._open(self._writer)
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
@@ -86,6 +91,23 @@ class Records:
     def close(self) -> None:
         """Close all connections; a forked child calls this before its first transaction."""
         self.engine.dispose()
+
+
+class _Turn:
+    """Whose turn it is to write, among the threads of a process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(timeout=_BUSY_SECONDS):
+            raise DatabaseUnavailableError(
+                f"Another thread of this process has been writing for {_BUSY_SECONDS} seconds. "
+                "Nothing was changed; try again, and if it goes on run `toile doctor`."
+            )
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
 
 
 def _unavailable(error: DBAPIError) -> DatabaseUnavailableError:

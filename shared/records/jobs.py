@@ -3,24 +3,41 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy import insert as into
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from shared.errors import NotFoundError
 from shared.records.engine import Transaction
 from shared.records.rows import Page, columns_of, page_of
-from shared.records.tables import AttemptRow, IdempotencyKeyRow, JobRow
+from shared.records.tables import AttemptRow, Base, IdempotencyKeyRow, JobRow
 from shared.schemas.jobs import AttemptView, JobKind, JobRecord, JobState
 
-_COLUMNS: Final = tuple(JobRow.__table__.columns)
+# Tables, not mapped classes, where a batch is claimed and ended: those cost several times as much.
+_JOBS: Final = Base.metadata.tables[JobRow.__tablename__]
+_ATTEMPTS: Final = Base.metadata.tables[AttemptRow.__tablename__]
+_KEYS: Final = Base.metadata.tables[IdempotencyKeyRow.__tablename__]
+_COLUMNS: Final = tuple(_JOBS.columns)
 
 
-def insert(tx: Transaction, job: JobRecord) -> None:
-    """Add a job."""
-    tx.session.add(JobRow(**job.model_dump(mode="python")))
-    tx.session.flush()
+def insert(tx: Transaction, added: Sequence[JobRecord]) -> None:
+    """Add jobs."""
+    if added:
+        tx.session.execute(into(_JOBS), [dict(job) for job in added])
 
 
 def get(tx: Transaction, job_id: str, *, site_id: str | None = None) -> JobRecord:
@@ -72,46 +89,25 @@ def with_period(tx: Transaction, site_id: str, kind: JobKind, period: str) -> Jo
     return None if row is None else _record(row)
 
 
-def claimable(tx: Transaction) -> ColumnElement[bool]:
-    """Return the condition under which a worker may take a job: queued and due, or abandoned."""
-    queued = and_(JobRow.state == JobState.QUEUED, _due(tx))
-    return or_(queued, _abandoned(tx))
-
-
-def among(job_ids: Sequence[str]) -> ColumnElement[bool]:
-    """Return the condition that a job is one of these."""
-    return JobRow.id.in_(job_ids)
-
-
 def take(
     tx: Transaction,
-    condition: ColumnElement[bool],
+    job_ids: Sequence[str],
     *,
     worker: str,
     lease: timedelta,
     max_attempts: int,
 ) -> list[JobRecord]:
-    """Move all jobs that fit a condition to running, each under a new fence, in one statement.
+    """Move those of some jobs that may be taken to running, each under a new fence.
 
-    A job that has had all its attempts is left alone: upkeep ends it.
+    Those are the queued ones that are due, and those whose worker let its lease run out. A job that
+    has had all its attempts is left alone: upkeep ends it.
     """
-    statement = (
-        update(JobRow)
-        .where(condition, claimable(tx), JobRow.attempts < max_attempts)
-        .values(
-            state=JobState.RUNNING,
-            reason=None,
-            owner=worker,
-            attempts=JobRow.attempts + 1,
-            fence=JobRow.fence + 1,
-            lease_expires_at=tx.now + lease,
-            started_at=func.coalesce(JobRow.started_at, tx.now),
-        )
-        .returning(*_COLUMNS)
-        .execution_options(synchronize_session=False)
-    )
+    told = {
+        "ids": list(job_ids), "worker": worker, "now": tx.now, "until": tx.now + lease,
+        "most": max_attempts,
+    }  # fmt: skip
     # Rows, not objects of the session: a batch takes many at once, and is waited for.
-    taken = [JobRecord(**row) for row in tx.session.execute(statement).mappings()]
+    taken = [JobRecord(**row) for row in tx.session.execute(_taking(), told).mappings()]
     _open_attempts(tx, taken)
     return sorted(taken, key=lambda job: (job.created_at, job.id))
 
@@ -120,7 +116,7 @@ def take_one(
     tx: Transaction, job_id: str, *, worker: str, lease: timedelta, max_attempts: int
 ) -> JobRecord | None:
     """Take one job, or return None where it is not to be had (the message was a duplicate)."""
-    taken = take(tx, JobRow.id == job_id, worker=worker, lease=lease, max_attempts=max_attempts)
+    taken = take(tx, [job_id], worker=worker, lease=lease, max_attempts=max_attempts)
     return taken[0] if taken else None
 
 
@@ -169,19 +165,27 @@ def renew(tx: Transaction, held: Sequence[JobRecord], *, until: datetime) -> dic
     return {row["id"]: JobRecord(**row) for row in tx.session.execute(statement).mappings()}
 
 
+def hold(tx: Transaction, held: Sequence[JobRecord]) -> frozenset[str]:
+    """Return those of some jobs that run under the fences that they were claimed with, by id.
+
+    On PostgreSQL they are locked until the transaction's end; SQLite has one writer anyway.
+    """
+    marks = [(job.id, job.fence) for job in held]
+    return frozenset(tx.session.scalars(_holding(), {"marks": marks}))
+
+
 def end_many(
-    tx: Transaction, ended: Sequence[tuple[JobRecord, Mapping[str, Any]]], *, state: JobState
+    tx: Transaction, ended: Sequence[tuple[str, Mapping[str, Any]]], *, state: JobState
 ) -> None:
-    """End jobs that this transaction has seen to be held, each with its result."""
+    """End jobs, by id, that this transaction has seen to be held, each with its result."""
     if not ended:
         return
     rows = [
-        {"id": job.id, "state": state, "result": dict(result), "reason": None,
-         "finished_at": tx.now, "lease_expires_at": None}
-        for job, result in ended
-    ]  # fmt: skip
-    tx.session.execute(update(JobRow), rows)
-    _close_attempts(tx, [job.id for job, _ in ended], {"outcome": state, "message": None})
+        {"job": job_id, "new_state": state, "new_result": result, "now": tx.now}
+        for job_id, result in ended
+    ]
+    tx.session.execute(_ending(), rows)
+    _close_attempts(tx, [job_id for job_id, _ in ended], {"outcome": state, "message": None})
 
 
 def close_attempt(tx: Transaction, job: JobRecord, *, outcome: str, message: str | None) -> None:
@@ -251,20 +255,23 @@ def lock_digest(tx: Transaction, site_id: str, digest: str) -> None:
         tx.session.execute(select(func.pg_advisory_xact_lock(number)))
 
 
-def promised(tx: Transaction, site_id: str, key: str) -> tuple[str, str] | None:
-    """Return the job id and body fingerprint that an idempotency key stands for, or None."""
-    row = tx.session.get(IdempotencyKeyRow, (site_id, key))
-    return None if row is None else (row.job_id, row.fingerprint)
+def promised(tx: Transaction, site_id: str, keys: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return the job id and body fingerprint that each idempotency key stands for, if any."""
+    query = select(
+        IdempotencyKeyRow.key, IdempotencyKeyRow.job_id, IdempotencyKeyRow.fingerprint
+    ).where(IdempotencyKeyRow.site_id == site_id, IdempotencyKeyRow.key.in_(keys))
+    return {key: (job_id, mark) for key, job_id, mark in tx.session.execute(query)}
 
 
-def promise(tx: Transaction, site_id: str, key: str, *, fingerprint: str, job_id: str) -> None:
-    """Bind an idempotency key to a job."""
-    tx.session.add(
-        IdempotencyKeyRow(
-            site_id=site_id, key=key, fingerprint=fingerprint, job_id=job_id, created_at=tx.now
-        )
-    )
-    tx.session.flush()
+def promise(tx: Transaction, site_id: str, jobs_of: Mapping[str, str], *, fingerprint: str) -> None:
+    """Bind idempotency keys to jobs: key -> job id."""
+    rows = [
+        {"site_id": site_id, "key": key, "fingerprint": fingerprint, "job_id": job_id,
+         "created_at": tx.now}
+        for key, job_id in jobs_of.items()
+    ]  # fmt: skip
+    if rows:
+        tx.session.execute(into(_KEYS), rows)
 
 
 def _held(held: Sequence[JobRecord]) -> ColumnElement[bool]:
@@ -280,6 +287,56 @@ def _abandoned(tx: Transaction) -> ColumnElement[bool]:
     return and_(JobRow.state == JobState.RUNNING, JobRow.lease_expires_at < tx.now)
 
 
+@cache  # a statement is built and compiled once; it takes milliseconds, which each batch would wait
+def _taking() -> ReturningUpdate[Any]:
+    jobs = _JOBS.c
+    now: Any = bindparam("now", type_=jobs.created_at.type)
+    due = and_(
+        jobs.state == JobState.QUEUED, or_(jobs.not_before.is_(None), jobs.not_before <= now)
+    )
+    left = and_(jobs.state == JobState.RUNNING, jobs.lease_expires_at < now)
+    return (
+        update(_JOBS)
+        .where(
+            jobs.id.in_(bindparam("ids", expanding=True)),
+            or_(due, left),
+            jobs.attempts < bindparam("most"),
+        )
+        .values(
+            state=JobState.RUNNING,
+            reason=None,
+            owner=bindparam("worker"),
+            attempts=jobs.attempts + 1,
+            fence=jobs.fence + 1,
+            lease_expires_at=bindparam("until"),
+            started_at=func.coalesce(jobs.started_at, now),
+        )
+        .returning(*_COLUMNS)
+    )
+
+
+@cache
+def _holding() -> Select[tuple[str]]:
+    jobs = _JOBS.c
+    marks = tuple_(jobs.id, jobs.fence).in_(bindparam("marks", expanding=True))
+    return select(jobs.id).where(jobs.state == JobState.RUNNING, marks).with_for_update()
+
+
+@cache
+def _ending() -> Update:
+    return (
+        update(_JOBS)
+        .where(_JOBS.c.id == bindparam("job"))
+        .values(
+            state=bindparam("new_state"),
+            result=bindparam("new_result"),
+            reason=None,
+            finished_at=bindparam("now"),
+            lease_expires_at=None,
+        )
+    )
+
+
 def _open_attempts(tx: Transaction, taken: Sequence[JobRecord]) -> None:
     again = [job.id for job in taken if job.attempts > 1]
     if again:
@@ -291,15 +348,14 @@ def _open_attempts(tx: Transaction, taken: Sequence[JobRecord]) -> None:
         for job in taken
     ]  # fmt: skip
     if opened:
-        tx.session.execute(into(AttemptRow), opened)
+        tx.session.execute(into(_ATTEMPTS), opened)
 
 
 def _close_attempts(tx: Transaction, job_ids: Sequence[str], values: Mapping[str, Any]) -> None:
     tx.session.execute(
-        update(AttemptRow)
-        .where(AttemptRow.job_id.in_(job_ids), AttemptRow.ended_at.is_(None))
+        update(_ATTEMPTS)
+        .where(_ATTEMPTS.c.job_id.in_(job_ids), _ATTEMPTS.c.ended_at.is_(None))
         .values(ended_at=tx.now, **values)
-        .execution_options(synchronize_session=False)
     )
 
 

@@ -6,18 +6,35 @@ wait (a release, a priority and a site), not with the jobs in them.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, delete, func, literal, or_, select, tuple_
-from sqlalchemy.orm import aliased
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.sql.selectable import CTE
 
 from shared.records.engine import Transaction
-from shared.records.tables import JobRow, ShareRow, SiteRow
+from shared.records.tables import Base, JobRow, ShareRow, SiteRow
 from shared.schemas.base import Schema
 from shared.schemas.jobs import JobKind, JobRecord, JobState
 
 _LEAST_WEIGHT: Final = 1e-3
+
+# Tables, not mapped classes: a worker asks before each batch, and mapped ones cost ten times more.
+_JOBS: Final = Base.metadata.tables[JobRow.__tablename__]
+_SITES: Final = Base.metadata.tables[SiteRow.__tablename__]
+_SHARES: Final = Base.metadata.tables[ShareRow.__tablename__]
 
 
 class Group(Schema):
@@ -39,7 +56,7 @@ class Group(Schema):
     served_at: datetime | None
 
 
-class Waiting(Schema):
+class Waiting(NamedTuple):
     """A job that may be taken, and the images that it asks for."""
 
     id: str
@@ -48,22 +65,9 @@ class Waiting(Schema):
 
 def groups(tx: Transaction, release_id: str | None = None) -> list[Group]:
     """Return who waits, by release, priority and site; of one release where it is named."""
-    heads = _heads(release_id)
-    here = aliased(JobRow)
-    query = (
-        select(
-            here.release_id, here.priority, here.site_id, here.created_at.label("since"),
-            SiteRow.weight, ShareRow.deficit, ShareRow.served_at,
-        )
-        .select_from(heads)
-        .join(here, here.id == heads.c.id)
-        .join(SiteRow, SiteRow.id == here.site_id)
-        .outerjoin(
-            ShareRow,
-            and_(ShareRow.release_id == here.release_id, ShareRow.site_id == here.site_id),
-        )
-    )  # fmt: skip
-    return [_group(dict(row)) for row in tx.session.execute(query).mappings()]
+    query = _groups(one_release=release_id is not None)
+    found = tx.session.execute(query, {} if release_id is None else {"release": release_id})
+    return [_group(row) for row in found.mappings()]
 
 
 def oldest(tx: Transaction, group: Group, *, max_attempts: int, most: int) -> list[Waiting]:
@@ -71,36 +75,27 @@ def oldest(tx: Transaction, group: Group, *, max_attempts: int, most: int) -> li
 
     There two workers pass by each other's rows; SQLite has one writer at a time.
     """
-    query = (
-        select(JobRow.id, JobRow.units)
-        .where(
-            _is_waiting(JobRow),
-            JobRow.release_id == group.release_id,
-            JobRow.priority == group.priority,
-            JobRow.site_id == group.site_id,
-            JobRow.attempts < max_attempts,
-            or_(JobRow.not_before.is_(None), JobRow.not_before <= tx.now),
-            or_(JobRow.expires_at.is_(None), JobRow.expires_at > tx.now),
-        )
-        .order_by(JobRow.created_at, JobRow.id)
-        .limit(most)
-        .with_for_update(skip_locked=True)
-    )
-    return [Waiting(id=job_id, units=units) for job_id, units in tx.session.execute(query)]
+    told = {
+        "release": group.release_id, "priority": group.priority, "site": group.site_id,
+        "attempts": max_attempts, "now": tx.now, "most": most,
+    }  # fmt: skip
+    return [Waiting(*row) for row in tx.session.execute(_oldest(), told)]
 
 
 def owe(tx: Transaction, release_id: str, deficits: Mapping[str, float]) -> None:
     """Write what sites are owed after a batch of a release, and that they were served now."""
     tx.session.execute(
-        delete(ShareRow).where(
-            ShareRow.release_id == release_id, ShareRow.site_id.in_(list(deficits))
+        delete(_SHARES).where(
+            _SHARES.c.release_id == release_id, _SHARES.c.site_id.in_(list(deficits))
         )
     )
-    tx.session.add_all(
-        ShareRow(release_id=release_id, site_id=site_id, deficit=deficit, served_at=tx.now)
-        for site_id, deficit in deficits.items()
+    tx.session.execute(
+        insert(_SHARES),
+        [
+            {"release_id": release_id, "site_id": site_id, "deficit": owed, "served_at": tx.now}
+            for site_id, owed in deficits.items()
+        ],
     )
-    tx.session.flush()
 
 
 def ahead(tx: Transaction, job: JobRecord, *, most: int) -> int:
@@ -124,10 +119,7 @@ def ahead(tx: Transaction, job: JobRecord, *, most: int) -> int:
 
 def expired(tx: Transaction, *, most: int) -> list[str]:
     """Return queued jobs that nobody wants any more, by id."""
-    query = select(JobRow.id).where(
-        _is_queued(JobRow), JobRow.expires_at.is_not(None), JobRow.expires_at <= tx.now
-    )
-    return list(tx.session.scalars(query.order_by(JobRow.expires_at).limit(most)))
+    return list(tx.session.scalars(_expired(), {"now": tx.now, "most": most}))
 
 
 def count(tx: Transaction, *, site_id: str | None = None, most: int) -> int:
@@ -140,28 +132,75 @@ def count(tx: Transaction, *, site_id: str | None = None, most: int) -> int:
     ).scalar_one()
 
 
-def _heads(release_id: str | None) -> CTE:
-    """Return the oldest job of each group, each found by one step over the index."""
-    here, following = aliased(JobRow), aliased(JobRow)
-    order = (
-        following.release_id, following.priority, following.site_id, following.created_at,
-        following.id,
+@cache  # a statement is built and compiled once; it takes milliseconds, which each batch would wait
+def _groups(*, one_release: bool) -> Select[Any]:
+    heads, here = _heads(one_release=one_release), _JOBS.alias()
+    share = and_(_SHARES.c.release_id == here.c.release_id, _SHARES.c.site_id == here.c.site_id)
+    return (
+        select(
+            here.c.release_id, here.c.priority, here.c.site_id, here.c.created_at.label("since"),
+            _SITES.c.weight, _SHARES.c.deficit, _SHARES.c.served_at,
+        )
+        .select_from(heads)
+        .join(here, here.c.id == heads.c.id)
+        .join(_SITES, _SITES.c.id == here.c.site_id)
+        .outerjoin(_SHARES, share)
     )  # fmt: skip
-    step = select(following.id).where(_is_waiting(following)).order_by(*order).limit(1)
-    same_release = following.release_id == here.release_id
-    same_priority = and_(same_release, following.priority == here.priority)
+
+
+@cache
+def _oldest() -> Select[Any]:
+    jobs = _JOBS.c
+    now: Any = bindparam("now", type_=jobs.created_at.type)
+    return (
+        select(jobs.id, jobs.units)
+        .where(
+            _is_waiting(jobs),
+            jobs.release_id == bindparam("release"),
+            jobs.priority == bindparam("priority"),
+            jobs.site_id == bindparam("site"),
+            jobs.attempts < bindparam("attempts"),
+            or_(jobs.not_before.is_(None), jobs.not_before <= now),
+            or_(jobs.expires_at.is_(None), jobs.expires_at > now),
+        )
+        .order_by(jobs.created_at, jobs.id)
+        .limit(bindparam("most"))
+        .with_for_update(skip_locked=True)
+    )
+
+
+@cache
+def _expired() -> Select[Any]:
+    jobs = _JOBS.c
+    now: Any = bindparam("now", type_=jobs.expires_at.type)
+    return (
+        select(jobs.id)
+        .where(_is_queued(jobs), jobs.expires_at.is_not(None), jobs.expires_at <= now)
+        .order_by(jobs.expires_at)
+        .limit(bindparam("most"))
+    )
+
+
+def _heads(*, one_release: bool) -> CTE:
+    """Return the oldest job of each group, each found by one step over the index."""
+    here, following = _JOBS.alias(), _JOBS.alias()
+    ours, theirs = here.c, following.c
+    order = (theirs.release_id, theirs.priority, theirs.site_id, theirs.created_at, theirs.id)
+    step = select(theirs.id).where(_is_waiting(theirs)).order_by(*order).limit(1)
+    same_release = theirs.release_id == ours.release_id
+    same_priority = and_(same_release, theirs.priority == ours.priority)
     # Compared as one row of three, SQLite would use the first column alone, and read all jobs.
     beyond = [
-        and_(same_priority, following.site_id > here.site_id),
-        and_(same_release, following.priority > here.priority),
+        and_(same_priority, theirs.site_id > ours.site_id),
+        and_(same_release, theirs.priority > ours.priority),
     ]
-    if release_id is None:
-        beyond.append(following.release_id > here.release_id)
+    if one_release:
+        step = step.where(theirs.release_id == bindparam("release"))
     else:
-        step = step.where(following.release_id == release_id)
+        beyond.append(theirs.release_id > ours.release_id)
     after = func.coalesce(*(step.where(one).correlate(here).scalar_subquery() for one in beyond))
     heads = select(step.scalar_subquery().label("id")).cte("heads", recursive=True)
-    return heads.union_all(select(after).select_from(heads).join(here, here.id == heads.c.id))
+    return heads.union_all(select(after).select_from(heads).join(here, ours.id == heads.c.id))
 
 
 def _is_waiting(row: Any) -> ColumnElement[bool]:
@@ -174,9 +213,9 @@ def _is_queued(row: Any) -> ColumnElement[bool]:
     return and_(row.state == literal(JobState.QUEUED.value, literal_execute=True))
 
 
-def _group(row: Mapping[str, Any]) -> Group:
-    values = {**row, "deficit": row["deficit"] or 0.0}
-    return Group(**{**values, "weight": max(row["weight"], _LEAST_WEIGHT)})
+def _group(row: Mapping[Any, Any]) -> Group:
+    weight, deficit = max(row["weight"], _LEAST_WEIGHT), row["deficit"] or 0.0
+    return Group(**{**row, "weight": weight, "deficit": deficit})
 
 
 def release_ids(waiting: Sequence[Group]) -> list[str]:

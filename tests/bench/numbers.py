@@ -41,6 +41,20 @@ def paired_ratio(ours: Sequence[float], theirs: Sequence[float]) -> Summary:
     return summary([a / b for a, b in zip(ours, theirs, strict=True)])
 
 
+def summaries(rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Summarise each number of some rounds, wherever it stands; what one round lacks is left out.
+
+    Lists, such as the load averages, are not summarised.
+    """
+    return {
+        name: summaries([one[name] for one in rounds])
+        if isinstance(value, Mapping)
+        else summary([one[name] for one in rounds])
+        for name, value in rounds[0].items()
+        if not isinstance(value, list) and all(name in one for one in rounds)
+    }
+
+
 def significant(value: float, digits: int) -> float:
     """Round to so many significant digits: 12345.6 to 3 is 12300."""
     if value == 0 or not math.isfinite(value):

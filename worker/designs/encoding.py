@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shared.colour import lab_to_hex
 from shared.pictures.likeness import as_signed, perceptual_hashes
@@ -45,7 +44,10 @@ class Picture:
         return self.drawn.condition
 
     def as_columns(self, spec: DesignSpec) -> dict[str, Any]:
-        """Return what a record of it says, beyond whose it is and where its bytes are."""
+        """Return what a record of it says, beyond whose it is and where its bytes are.
+
+        Its perceptual hash is not among it: `hashes_of` makes those of a batch at once.
+        """
         drawn = self.drawn
         reasons = drawn.reasons
         return {
@@ -54,7 +56,6 @@ class Picture:
             "length": len(self.data),
             "sha256": hashlib.sha256(self.data).hexdigest(),
             "frames": self.frames,
-            "perceptual_hash": as_signed(perceptual_hashes(drawn.pixels[None]))[0],
             "origin": _origin(spec, drawn),
             "colours": _codes(drawn),
             "embedding": None
@@ -103,6 +104,16 @@ def encoded(member: Member) -> Made:
         return Made(error=error)
 
 
+def hashes_of(pictures: Sequence[Picture]) -> list[int]:
+    """Return the pictures' perceptual hashes, signed; all are of one generator's size.
+
+    At once, because for small pictures NumPy's calls take longer than its arithmetic.
+    """
+    if not pictures:
+        return []
+    return as_signed(perceptual_hashes(np.stack([one.drawn.pixels for one in pictures])))
+
+
 def _picture(spec: DesignSpec, drawn: Drawn) -> Picture:
     xmp = stamp_of(spec.release_id, drawn)
     data = encode(drawn.pixels, size=spec.size, image_format=spec.format, xmp=xmp)
@@ -128,11 +139,6 @@ def _origin(spec: DesignSpec, drawn: Drawn) -> dict[str, Any] | None:
     if not of and latent == own(drawn.order.seed):
         return None
     return Origin(way=spec.way.type, of=of, latent=latent).model_dump(mode="json")
-
-
-def _packed(embedding: NDArray[np.float32] | None) -> bytes | None:
-    """Half precision is a thousandth of a feature's spread, and half of the bytes."""
-    return None if embedding is None else embedding.astype("<f2").tobytes()
 
 
 def _codes(drawn: Drawn) -> list[str] | None:

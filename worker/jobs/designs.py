@@ -19,6 +19,7 @@ from worker.designs.choosing import by_turn
 from worker.designs.novelty import looked_at
 from worker.designs.orders import Order, orders_of
 from worker.designs.personal import Shopper, chosen, orders_for
+from worker.jobs.ahead import Ahead
 from worker.jobs.generators import Generators, Loaded, load_release
 from worker.jobs.publishing import Batch, Publisher
 from worker.jobs.shoppers import shopper_of
@@ -29,16 +30,17 @@ LOG: Final = logging.getLogger(__name__)
 _EXPIRED_AT_ONCE: Final = 100
 
 # One a process: a forked child starts with none and fills its own.
-_generators: Final = Generators(load_release)
+GENERATORS: Final = Generators(load_release)
 
 
-def drain(runtime: Runtime, hinted: str, generators: Generators = _generators) -> None:
+def drain(runtime: Runtime, hinted: str, generators: Generators = GENERATORS) -> None:
     """Make the designs that wait, batch by batch, until none waits or the time is over.
 
     1. Take the hint away, so that a job that comes from now on sends a new one.
     2. Turn to a release, and claim what waits for it up to the batch limit.
     3. If more waits, send a hint at once: another worker starts while this one computes.
-    4. Make all in one pass; a thread publishes it while the next batch is claimed and made.
+    4. Make all in one pass; a thread publishes it while the next batch is made. Where the batch was
+       full, the next one is claimed just before the pass ends.
 
     Args:
         runtime: this process' ways out.
@@ -47,13 +49,18 @@ def drain(runtime: Runtime, hinted: str, generators: Generators = _generators) -
     """
     _clear_hint(runtime, hinted)
     until = time.monotonic() + runtime.settings.drain_seconds
-    with Heartbeat(runtime) as heartbeat, Publisher(runtime, heartbeat) as publisher:
-        while not DRAINING.is_set() and time.monotonic() < until:
-            claimed = _claim(runtime, generators)
+    with (
+        Heartbeat(runtime) as heartbeat,
+        Publisher(runtime, heartbeat) as publisher,
+        Ahead(lambda: _claim(runtime, generators, heartbeat)) as ahead,
+    ):
+        # What was claimed ahead is made even by a worker that drains: it is one pass, and cheaper
+        # than to put it back.
+        while ahead.has_more or (not DRAINING.is_set() and time.monotonic() < until):
+            claimed = ahead.take()
             if not claimed:
                 return
-            heartbeat.hold(claimed)
-            batch = _make(runtime, claimed, generators)
+            batch = _pass(runtime, claimed, generators, ahead)
             if batch is None:
                 heartbeat.let_go(claimed)
             else:
@@ -61,30 +68,38 @@ def drain(runtime: Runtime, hinted: str, generators: Generators = _generators) -
     _hint_at_rest(runtime)
 
 
-def _claim(runtime: Runtime, generators: Generators) -> list[JobRecord]:
+def _claim(runtime: Runtime, generators: Generators, heartbeat: Heartbeat) -> Sequence[JobRecord]:
+    """Take the next batch, held from now on."""
     with runtime.records.transaction() as tx:
         lifecycle.expire(tx, most=_EXPIRED_AT_ONCE)
         groups = waiting.groups(tx)
         claimed: list[JobRecord] = []
         for release_id in by_turn(groups, generators.loaded):
-            claimed = _claim_of(tx, runtime, release_id)
+            claimed = _claim_of(tx, runtime, release_id, groups)
             if claimed:
                 break
-        images = sum(job.units for job in claimed)
+        is_full = _is_full(runtime, claimed)
         # Only a full batch can have left something behind of the same release.
         left = [
             release_id
             for release_id in waiting.release_ids(groups)
-            if not claimed
-            or release_id != claimed[0].release_id
-            or images >= runtime.settings.batch_limit
+            if not claimed or release_id != claimed[0].release_id or is_full
         ]
     if claimed:
+        heartbeat.hold(claimed)
         _hint(runtime, left)
     return claimed
 
 
-def _claim_of(tx: Transaction, runtime: Runtime, release_id: str) -> list[JobRecord]:
+def _is_full(runtime: Runtime, claimed: Sequence[JobRecord]) -> bool:
+    """Return whether another job like these would have found no room."""
+    units = [job.units for job in claimed]
+    return sum(units) + max(units, default=0) > runtime.settings.batch_limit
+
+
+def _claim_of(
+    tx: Transaction, runtime: Runtime, release_id: str, groups: Sequence[waiting.Group]
+) -> list[JobRecord]:
     return lifecycle.claim_designs(
         tx,
         release_id,
@@ -92,7 +107,23 @@ def _claim_of(tx: Transaction, runtime: Runtime, release_id: str) -> list[JobRec
         lease=runtime.lease,
         max_attempts=runtime.settings.max_attempts,
         most_images=runtime.settings.batch_limit,
+        groups=groups,
     )
+
+
+def _pass(
+    runtime: Runtime, claimed: Sequence[JobRecord], generators: Generators, ahead: Ahead
+) -> Batch | None:
+    """Make what was claimed; meanwhile, where the batch was full, let the next one be claimed."""
+    release_id = str(claimed[0].release_id)
+    is_full = _is_full(runtime, claimed)
+    # A release that must be read first takes seconds, in which urgent jobs may come.
+    if is_full and release_id in generators.loaded and not DRAINING.is_set():
+        ahead.begin(release_id)
+    batch = _make(runtime, claimed, generators)
+    if is_full and batch is not None:
+        ahead.passed(release_id, batch.seconds)
+    return batch
 
 
 def _make(runtime: Runtime, claimed: Sequence[JobRecord], generators: Generators) -> Batch | None:

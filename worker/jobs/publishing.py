@@ -16,24 +16,17 @@ from shared.errors import StoreUnavailableError
 from shared.jobs import lifecycle
 from shared.queue.pace import Pace
 from shared.records import designs
-from shared.schemas.base import Schema
 from shared.schemas.jobs import DesignSpec, JobRecord
 from worker.attempt import CancelledError, Heartbeat, end_badly
 from worker.designs.batch import Member
-from worker.designs.encoding import Made, Picture, encoded
+from worker.designs.encoding import Made, Picture, encoded, hashes_of
 from worker.runtime import Runtime
 
 LOG: Final = logging.getLogger(__name__)
 
 _ENCODERS: Final = 4
-
-
-class DesignResult(Schema):
-    """What a design job's ``result`` holds; `replaced` counts designs that were copies first."""
-
-    release_id: str
-    designs: tuple[dict[str, Any], ...]
-    replaced: int = 0
+_WORTH_A_THREAD: Final = 2**19
+"""Bytes of pixels: threads that encode small pictures wait for each other's interpreter."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +92,7 @@ class Publisher:
                 self._heartbeat.let_go(batch.jobs)
 
     def _publish(self, batch: Batch) -> None:
-        made = list(self._encoders.map(self._encode, batch.jobs, batch.members))
+        made = self._encoded(batch)
         failed = [(job, one.error) for job, one in zip(batch.jobs, made, strict=True) if one.error]
         good = [
             (job, member.spec, one)
@@ -116,6 +109,22 @@ class Publisher:
         if drawn:
             pace = Pace(seconds=batch.seconds, images=drawn, at=time.time())
             self._runtime.paces.note(batch.release_id, pace)
+
+    def _encoded(self, batch: Batch) -> list[Made]:
+        """Encode, large pictures in a few threads, each with a part of the batch."""
+        pairs = list(zip(batch.jobs, batch.members, strict=True))
+        pixels = sum(one.pixels.nbytes for member in batch.members for one in member.drawn)
+        threads = min(_ENCODERS, 1 + pixels // _WORTH_A_THREAD)
+        if threads == 1:
+            return self._encode_part(pairs)
+        parts = [pairs[place::threads] for place in range(threads)]
+        made: list[Made] = [Made()] * len(pairs)
+        for place, part in enumerate(self._encoders.map(self._encode_part, parts)):
+            made[place::threads] = part
+        return made
+
+    def _encode_part(self, part: Sequence[tuple[JobRecord, Member]]) -> list[Made]:
+        return [self._encode(job, member) for job, member in part]
 
     def _encode(self, job: JobRecord, member: Member) -> Made:
         if self._heartbeat.is_cancelled(job.id):
@@ -155,10 +164,11 @@ class Publisher:
         pictures = [picture for _, _, made in packed for picture in made.pictures]
         key = keys.designs(ids.new_id(ids.PACK))
         artifact = self._runtime.store.put(key, b"".join(one.data for one in pictures))
-        rows, start = [], 0
+        rows, start, hashes = [], 0, iter(hashes_of(pictures))
         for job, spec, made in packed:
             for position, picture in enumerate(made.pictures):
-                rows.append(_row(job, spec, picture, artifact, position=position, start=start))
+                row = _row(job, spec, picture, artifact, position=position, start=start)
+                rows.append({**row, "perceptual_hash": next(hashes)})
                 start += len(picture.data)
         return rows
 
@@ -200,7 +210,11 @@ def _row(
 
 
 def _result(spec: DesignSpec, made: Made, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    shown = tuple(
+    """Return what a design job's ``result`` holds; `replaced` counts those that were copies first.
+
+    Plain JSON values, not a schema: it is written for each of a batch's 64 jobs.
+    """
+    shown = [
         {
             "id": row["id"],
             "seed": row["seed"],
@@ -210,7 +224,6 @@ def _result(spec: DesignSpec, made: Made, rows: Sequence[dict[str, Any]]) -> dic
             **({} if row["score"] is None else {"score": row["score"], "reasons": row["reasons"]}),
         }
         for row in rows
-    )
+    ]
     replaced = sum(picture.drawn.replaced > 0 for picture in made.pictures)
-    result = DesignResult(release_id=spec.release_id, designs=shown, replaced=replaced)
-    return result.model_dump(mode="json")
+    return {"release_id": spec.release_id, "designs": shown, "replaced": replaced}
