@@ -17,6 +17,7 @@ from shared.queue.status import StatusBoard
 from shared.records import Records
 from shared.settings import Settings
 from web.admission import Admission
+from web.endings import Endings
 from web.keyring import KeyRing
 
 EXTENSION: Final = "toile"
@@ -39,6 +40,7 @@ class Runtime:
     admission: Admission
     redis: Redis
     keys: KeyRing
+    endings: Endings
     waiting: threading.BoundedSemaphore
     looking: threading.BoundedSemaphore
     signing: Signing
@@ -71,6 +73,7 @@ def open_runtime(
         admission=Admission(settings, opened, presence),
         redis=redis,
         keys=KeyRing(opened),
+        endings=Endings(opened),
         waiting=threading.BoundedSemaphore(max(1, int(settings.web_threads * _WAITING_SHARE))),
         looking=threading.BoundedSemaphore(_LOOKING),
         signing=Signing(settings),
