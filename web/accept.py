@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Response, request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from shared.jobs.submit import (
     Asked,
@@ -16,15 +16,16 @@ from shared.jobs.submit import (
     submit_all,
 )
 from shared.jobs.view import view
+from shared.schemas.base import Schema
 from shared.schemas.jobs import JobBatch, JobRecord, Spec
 from web import answers, auth
 from web.runtime import runtime
 
 
-class Promise(BaseModel):
+class Promise(Schema):
     """The headers of a request that makes a job; all others are none of its business."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(extra="ignore")
 
     idempotency_key: str | None = Field(
         None,

@@ -17,6 +17,7 @@ from shared.queue.status import StatusBoard
 from shared.records import Records
 from shared.settings import Settings
 from web.admission import Admission
+from web.endings import Endings
 from web.galleries import Galleries
 from web.keyring import KeyRing
 
@@ -41,6 +42,7 @@ class Runtime:
     galleries: Galleries
     redis: Redis
     keys: KeyRing
+    endings: Endings
     waiting: threading.BoundedSemaphore
     looking: threading.BoundedSemaphore
     signing: Signing
@@ -75,6 +77,7 @@ def open_runtime(
         galleries=Galleries(kept, memory=settings.galleries_memory),
         redis=redis,
         keys=KeyRing(opened),
+        endings=Endings(opened),
         waiting=threading.BoundedSemaphore(max(1, int(settings.web_threads * _WAITING_SHARE))),
         looking=threading.BoundedSemaphore(_LOOKING),
         signing=Signing(settings),

@@ -46,10 +46,15 @@ def get(tx: Transaction, job_id: str, *, site_id: str | None = None) -> JobRecor
     Raises:
         NotFoundError: there is none of that id, or it is another site's.
     """
-    row = tx.session.get(JobRow, job_id, populate_existing=True)
-    if row is None or (site_id is not None and row.site_id != site_id):
+    row = tx.session.execute(_one(), {"job": job_id}).mappings().one_or_none()
+    if row is None or (site_id is not None and row["site_id"] != site_id):
         raise NotFoundError(f"There is no job {job_id!r}.", id=job_id)
-    return _record(row)
+    return JobRecord(**row)
+
+
+def ended(tx: Transaction, job_ids: Sequence[str]) -> list[str]:
+    """Return those of some jobs that are over, by id."""
+    return list(tx.session.scalars(_ended(), {"ids": list(job_ids)}))
 
 
 def page(
@@ -285,6 +290,18 @@ def _due(tx: Transaction) -> ColumnElement[bool]:
 
 def _abandoned(tx: Transaction) -> ColumnElement[bool]:
     return and_(JobRow.state == JobState.RUNNING, JobRow.lease_expires_at < tx.now)
+
+
+@cache
+def _ended() -> Select[tuple[str]]:
+    over = [state for state in JobState if state.is_final]
+    among = _JOBS.c.id.in_(bindparam("ids", expanding=True))
+    return select(_JOBS.c.id).where(among, _JOBS.c.state.in_(over))
+
+
+@cache
+def _one() -> Select[Any]:
+    return select(*_COLUMNS).where(_JOBS.c.id == bindparam("job"))
 
 
 @cache  # a statement is built and compiled once; it takes milliseconds, which each batch would wait

@@ -1,6 +1,5 @@
 """Jobs: what became of what was asked."""
 
-import time
 from typing import Final
 
 from flask import Response
@@ -30,8 +29,6 @@ from web.runtime import runtime
 
 api: Final = noun("jobs", "What was asked for, how far it is, and how it ended.")
 
-_FIRST_SLEEP: Final = 0.025
-_LONGEST_SLEEP: Final = 0.25
 # Each put-back takes a fence of its own, and only the newest attempts' grids are of interest.
 _FENCES: Final = 16
 
@@ -92,11 +89,14 @@ def get_job(path: JobPath, query: WaitQuery) -> Response:
     here = runtime()
     if query.wait and not job.state.is_final and here.waiting.acquire(blocking=False):
         try:
-            job = _wait(job, min(query.wait, here.settings.long_poll_limit))
+            here.endings.wait(job.id, min(query.wait, here.settings.long_poll_limit))
         finally:
             here.waiting.release()
-    with here.records.reading() as tx:
-        wait = wait_of(tx, job, here.paces)
+        job = _read(job.id)
+    wait = None
+    if job.state is JobState.QUEUED:
+        with here.records.reading() as tx:
+            wait = wait_of(tx, job, here.paces)
     return answers.document(view(job, here.board, wait=wait))
 
 
@@ -142,16 +142,6 @@ def get_preview(path: JobPath) -> Response:
 def _read(job_id: str) -> JobRecord:
     with runtime().records.reading() as tx:
         return jobs.get(tx, job_id, site_id=auth.site_id())
-
-
-def _wait(job: JobRecord, seconds: float) -> JobRecord:
-    until = time.monotonic() + seconds
-    pause = _FIRST_SLEEP
-    while not job.state.is_final and (left := until - time.monotonic()) > 0:
-        time.sleep(min(pause, left))
-        pause = min(pause * 1.5, _LONGEST_SLEEP)
-        job = _read(job.id)
-    return job
 
 
 def _again(job: JobRecord) -> Spec:
