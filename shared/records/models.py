@@ -1,17 +1,22 @@
 """Models and their releases."""
 
 from collections.abc import Mapping
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, bindparam, func, or_, select
 
 from shared import ids
 from shared.errors import ConflictError, NotFoundError
 from shared.records.engine import Transaction
 from shared.records.rows import Page, columns_of, page_of
-from shared.records.tables import ModelGrantRow, ModelRow, ReleaseRow
+from shared.records.tables import Base, ModelGrantRow, ModelRow, ReleaseRow
 from shared.schemas.base import Schema
 from shared.schemas.models import Model, Release
+
+_RELEASES: Final = Base.metadata.tables[ReleaseRow.__tablename__]
+_MODELS: Final = Base.metadata.tables[ModelRow.__tablename__]
+_LINE: Final = "name_of_model"
 
 
 class ReleasePlace(Schema):
@@ -55,7 +60,7 @@ def publish(
     )
     tx.session.add(row)
     tx.session.flush()
-    return _release(row, line.name)
+    return _release(columns_of(row), line.name)
 
 
 def page(
@@ -104,7 +109,7 @@ def releases_page(
         order=order,
         cursor=cursor,
         limit=limit,
-        read=lambda row: _release(row, _name_of(tx, row.model_id)),
+        read=lambda row: _release(columns_of(row), _name_of(tx, row.model_id)),
     )
 
 
@@ -118,7 +123,7 @@ def releases_of_version(
         ReleaseRow.catalog_version == catalog_version,
     )
     rows = tx.session.scalars(query.order_by(ReleaseRow.created_at.desc(), ReleaseRow.id.desc()))
-    return [_release(row, _name_of(tx, row.model_id)) for row in rows]
+    return [_release(columns_of(row), _name_of(tx, row.model_id)) for row in rows]
 
 
 def release(
@@ -136,16 +141,27 @@ def release(
     Raises:
         NotFoundError: there is none of that id, or it is another site's.
     """
-    row = tx.session.get(ReleaseRow, release_id)
-    if row is None or not (
-        site_id in {None, row.site_id} or (not own and _granted(tx, row.model_id, site_id))
+    found = tx.session.execute(_one_release(), {"release": release_id}).mappings().one_or_none()
+    if found is None or not (
+        site_id in {None, found["site_id"]}
+        or (not own and _granted(tx, found["model_id"], site_id))
     ):
         raise NotFoundError(
             f"There is no release {release_id!r}. GET /v1/models lists what there is.",
             release=release_id,
         )
-    shown = _release(row, _name_of(tx, row.model_id))
-    return ReleasePlace(release=shown, site_id=row.site_id, artifact=row.artifact)
+    values = dict(found)
+    shown = _release(values, values.pop(_LINE))
+    return ReleasePlace(release=shown, site_id=values["site_id"], artifact=values["artifact"])
+
+
+@cache  # a statement is built once: each request for designs asks
+def _one_release() -> Select[Any]:
+    return (
+        select(*_RELEASES.columns, _MODELS.c.name.label(_LINE))
+        .join(_MODELS, _MODELS.c.id == _RELEASES.c.model_id)
+        .where(_RELEASES.c.id == bindparam("release"))
+    )
 
 
 def share(tx: Transaction, model_id: str, site_id: str) -> None:
@@ -206,15 +222,15 @@ def _model(tx: Transaction, row: ModelRow) -> Model:
     )
 
 
-def _release(row: ReleaseRow, model: str) -> Release:
+def _release(row: Mapping[str, Any], model: str) -> Release:
     hidden = {"site_id", "artifact"}
-    values = {name: value for name, value in columns_of(row).items() if name not in hidden}
-    url = f"/v1/releases/{row.id}"
+    values = {name: value for name, value in row.items() if name not in hidden}
+    url = f"/v1/releases/{row['id']}"
     return Release(
         **values,
         model=model,
         # Releases made before colours were a condition say nothing of slots.
-        colours=bool(row.card.get("slots")),
+        colours=bool(row["card"].get("slots")),
         url=url,
         grid_url=f"{url}/grid",
         card_url=f"{url}/card",

@@ -4,6 +4,7 @@ from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
+from pydantic_core import from_json, to_json
 
 
 class Schema(BaseModel):
@@ -13,16 +14,18 @@ class Schema(BaseModel):
 
     @classmethod
     def model_json_schema(cls, *args: Any, **options: Any) -> dict[str, Any]:
-        """Return the JSON schema; the usual one is made once, and only to be read.
+        """Return the JSON schema; the usual one is worked out once.
 
-        flask-openapi3 asks for that of a request's query and headers with each request, and making
-        it was a fifth of a status poll.
+        flask-openapi3 asks for that of a request's query and headers with each request, and working
+        it out was a fifth of a status poll. Each caller gets a copy: flask-openapi3 takes parts out
+        of those that it describes.
         """
         if args or options:
             return super().model_json_schema(*args, **options)
-        return _usual(cls)
+        copy: dict[str, Any] = from_json(_usual(cls))
+        return copy
 
 
 @cache
-def _usual(schema: type[Schema]) -> dict[str, Any]:
-    return super(Schema, schema).model_json_schema()
+def _usual(schema: type[Schema]) -> bytes:
+    return to_json(super(Schema, schema).model_json_schema())
