@@ -27,14 +27,17 @@ class Ahead:
     batches. So the claim is begun only its own usual length before the pass should be over, and
     nobody has to wait longer for it than the device would have stood still. Only after full
     batches, because otherwise nothing is left to claim: jobs that come meanwhile should go
-    together.
+    together. Not while made batches wait to be published: then the device is not what is short, and
+    a batch claimed now would only stand in line before an urgent job.
 
     Args:
         claim: takes the next batch, and may find none.
+        is_behind: whether made batches wait.
     """
 
-    def __init__(self, claim: Claim) -> None:
+    def __init__(self, claim: Claim, is_behind: Callable[[], bool] = lambda: False) -> None:
         self._claim = claim
+        self._is_behind = is_behind
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ahead")
         self._passed = threading.Event()
         self._next: Future[Sequence[JobRecord]] | None = None
@@ -79,7 +82,7 @@ class Ahead:
 
     def _late(self, wait: float) -> Sequence[JobRecord]:
         self._passed.wait(wait)
-        return self._timed()
+        return () if self._is_behind() else self._timed()
 
     def _timed(self) -> Sequence[JobRecord]:
         began = time.monotonic()

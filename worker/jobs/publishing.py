@@ -77,6 +77,10 @@ class Publisher:
         self._thread.join()
         self._encoders.shutdown()
 
+    def is_behind(self) -> bool:
+        """Return whether a made batch waits for another to be published."""
+        return not self._queue.empty()
+
     def publish(self, batch: Batch) -> None:
         """Hand a batch over; waits while another one waits."""
         self._queue.put(batch)

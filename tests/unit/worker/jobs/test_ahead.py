@@ -67,6 +67,17 @@ def test_a_pass_that_ends_sooner_than_usual_waits_for_nothing(records: Records) 
         assert ahead.take() == [claims.job]
 
 
+def test_nothing_is_claimed_ahead_while_made_batches_wait(records: Records) -> None:
+    claims = Claims(a_job(records))
+    with Ahead(claims, lambda: True) as ahead:
+        ahead.take()
+        ahead.passed(RELEASE, 0.01)
+        ahead.begin(RELEASE)
+        time.sleep(0.1)
+        assert len(claims.times) == 1
+        assert ahead.take() == [claims.job]
+
+
 def test_where_nothing_was_left_ahead_it_is_looked_for_again() -> None:
     looked: list[int] = []
 
