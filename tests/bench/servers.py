@@ -1,6 +1,8 @@
 """What the serving benchmark puts load on: Toile, its peers, and the bare limit, as processes."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -116,7 +118,8 @@ def other(name: str, python: Path, model: Model) -> Iterator[dict[str, Any]]:
             _until_it_answers(port, body, process, Path(folder) / "log")
             yield {"way": "predict", "port": port, "body": body}
         finally:
-            process.terminate()
+            # The whole group: LitServe's own processes outlive the one that was started.
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait(60)
 
 
