@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -32,13 +33,19 @@ class Space:
     garments: Features
     copy: float
 
+    @cached_property
+    def _lengths(self) -> NDArray[np.float32]:
+        """Squared, of all garments, [m]: the same for every batch."""
+        lengths: NDArray[np.float32] = np.square(self.garments).sum(1)
+        return lengths
+
     def nearest(self, features: Features) -> NDArray[np.float32]:
         """Return the distance of each row [n, d] to its nearest garment, [n]."""
         if not len(self.garments):
             return np.full(len(features), np.inf, np.float32)
         squares = (
             np.square(features).sum(1)[:, None]
-            + np.square(self.garments).sum(1)[None]
+            + self._lengths[None]
             - 2 * features @ self.garments.T
         )
         nearest: NDArray[np.float32] = np.sqrt(np.maximum(squares.min(axis=1), 0))

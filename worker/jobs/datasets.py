@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.records import catalogs
+from shared.records.catalogs import Shard
 from shared.schemas.designs import COLOUR_KEYS
 from shared.schemas.jobs import TrainingSpec
 from shared.schemas.models import MINIMUM_OF_VALUE
@@ -31,8 +32,7 @@ def load_dataset(runtime: Runtime, spec: TrainingSpec) -> Dataset:
         palettes = []
         if spec.colours and channels == _RGB:
             palettes = list(catalogs.palettes_up_to(tx, spec.catalog_id, spec.catalog_version))
-    ends = np.cumsum([shard.count for shard in shards]).tolist()
-    starts = {shard.id: end - shard.count for shard, end in zip(shards, ends, strict=True)}
+    starts = starts_of(shards)
     cache = runtime.settings.cache_folder
     parts = [ShardSlice(runtime.store.fetch(shard.artifact, cache)) for shard in shards]
     name = f"{spec.catalog_id}-v{spec.catalog_version}-{spec.size}x{channels}.npy"
@@ -50,6 +50,12 @@ def load_dataset(runtime: Runtime, spec: TrainingSpec) -> Dataset:
         fingerprint=hashlib.sha256(json.dumps(mark).encode()).hexdigest(),
         colours=encode_colours(seen, count=len(images)) if seen else None,
     )
+
+
+def starts_of(shards: Sequence[Shard]) -> dict[str, int]:
+    """Return, by shard id, the row of its first picture when all shards lie one behind another."""
+    ends = np.cumsum([shard.count for shard in shards]).tolist()
+    return {shard.id: end - shard.count for shard, end in zip(shards, ends, strict=True)}
 
 
 def encode_colours(

@@ -9,12 +9,11 @@ import numpy as np
 
 from shared.records import indexes, models
 from shared.records.indexes import Index
-from shared.taste import index as garment_index
-from shared.taste import space as feature_space
-from shared.taste.gallery import Gallery, hang
+from shared.shoppers.files import read_gallery
+from shared.taste.gallery import Gallery
 from shared.taste.thompson import Targets, targets
 from worker.designs.looking import Eye, Space
-from worker.jobs.indexing import ENCODER, GARMENTS, NOVELTY, PLAIN, SPACE
+from worker.jobs.indexing import ENCODER, NOVELTY, PLAIN
 from worker.runtime import Runtime
 
 LOG: Final = logging.getLogger(__name__)
@@ -66,10 +65,9 @@ def _opened(runtime: Runtime, index: Index) -> Sight:
     from worker.gan.measure.untrained import Untrained
 
     files = {
-        name: runtime.store.read(f"{index.artifact}{name}")
-        for name in (GARMENTS, SPACE, ENCODER, PLAIN, NOVELTY)
+        name: runtime.store.read(f"{index.artifact}{name}") for name in (ENCODER, PLAIN, NOVELTY)
     }
-    items = garment_index.read(files[GARMENTS])
+    gallery = read_gallery(runtime.store, index)
     encoder = Encoder.from_bytes(files[ENCODER], batch=_BATCH)
     plain = Untrained.from_bytes(files[PLAIN], batch=_BATCH)
     novelty = unpack(files[NOVELTY])
@@ -77,9 +75,9 @@ def _opened(runtime: Runtime, index: Index) -> Sight:
         encoder=index.encoder,
         size=encoder.side,
         channels=encoder.channels,
-        learned=Space(encoder.features, items.embeddings, float(novelty["learned_copy"])),
+        learned=Space(encoder.features, gallery.items.embeddings, float(novelty["learned_copy"])),
         plain=Space(
             plain.features, novelty["plain"].astype(np.float32), float(novelty["plain_copy"])
         ),
     )
-    return Sight(index, eye, hang(items, feature_space.read(files[SPACE])))
+    return Sight(index, eye, gallery)

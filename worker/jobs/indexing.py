@@ -13,12 +13,14 @@ from shared.artifacts import ArtifactStore, keys
 from shared.records import Transaction, catalogs, indexes
 from shared.records.indexes import Index
 from shared.schemas.jobs import Budget, TrainingSpec
+from shared.shoppers.files import GARMENTS, SPACE
 from shared.taste import index as garment_index
 from shared.taste import space as feature_space
 from shared.taste.items import Items
 from worker.gan.checkpoint import pack, unpack
 from worker.gan.data import Dataset
-from worker.jobs.datasets import encode_colours, encode_labels, load_dataset
+from worker.gan.measure.neighbours import nearest
+from worker.jobs.datasets import encode_colours, encode_labels, load_dataset, starts_of
 from worker.runtime import Runtime
 
 LOG: Final = logging.getLogger(__name__)
@@ -26,8 +28,6 @@ LOG: Final = logging.getLogger(__name__)
 COPY_QUANTILE: Final = 0.01
 """Of the distances of held-out garments to the others: as near are one in a hundred new ones."""
 
-GARMENTS: Final = "garments.npz"
-SPACE: Final = "space.npz"
 ENCODER: Final = "encoder.npz"
 PLAIN: Final = "plain.npz"
 NOVELTY: Final = "novelty.npz"
@@ -139,22 +139,15 @@ def copy_distance(held: Features, learned: Features) -> float:
         held: float32 [m, d], garments that were held out.
         learned: float32 [n, d], those that were not.
     """
-    nearest = [_nearest(held[at : at + 512], learned) for at in range(0, len(held), 512)]
-    return float(np.quantile(np.concatenate(nearest), COPY_QUANTILE))
-
-
-def _nearest(rows: Features, among: Features) -> NDArray[np.float64]:
-    lengths = np.square(among).sum(1)
-    squares = np.square(rows).sum(1)[:, None] + lengths[None] - 2 * rows @ among.T
-    nearest: NDArray[np.float64] = np.sqrt(np.maximum(squares.min(1), 0)).astype(np.float64)
-    return nearest
+    return float(np.quantile(nearest(held, learned), COPY_QUANTILE))
 
 
 def _items(runtime: Runtime, spec: TrainingSpec, embeddings: Features) -> Items:
     """Return all garments with their embeddings, in the order of the pictures."""
     with runtime.records.reading() as tx:
-        starts = _starts(tx, spec)
+        shards = catalogs.shards_up_to(tx, spec.catalog_id, spec.catalog_version)
         seen = list(catalogs.seen_up_to(tx, spec.catalog_id, spec.catalog_version))
+    starts = starts_of(shards)
     rows = [starts[shard_id] + place for _, shard_id, place, _, _ in seen]
     order = np.argsort(rows)
     garments = [seen[place] for place in order.tolist()]
@@ -169,14 +162,6 @@ def _items(runtime: Runtime, spec: TrainingSpec, embeddings: Features) -> Items:
         labels=_matrix(codes, vocabulary, len(garments)),
         vocabulary=vocabulary,
     )
-
-
-def _starts(tx: Transaction, spec: TrainingSpec) -> dict[str, int]:
-    starts, total = {}, 0
-    for shard in catalogs.shards_up_to(tx, spec.catalog_id, spec.catalog_version):
-        starts[shard.id] = total
-        total += shard.count
-    return starts
 
 
 def _matrix(

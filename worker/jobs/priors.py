@@ -9,6 +9,7 @@ from shared.records import indexes, preferences, priors, sites
 from shared.records.indexes import Index
 from shared.shoppers import tastes
 from shared.shoppers.files import read_gallery
+from shared.taste import Gallery, Prior
 from shared.taste import prior as prior_of
 from shared.taste.logistic import Observations
 from worker.runtime import Runtime
@@ -43,9 +44,10 @@ def _learn(runtime: Runtime, site_id: str, index: Index) -> bool:
         return False
     if kept is not None and kept.updated_at > max(changed, index.created_at):
         return False
-    seen = _observed(runtime, site_id, index, known)
     gallery = read_gallery(runtime.store, index)
-    learned = prior_of.learn(seen, prior_of.broad(gallery.space))
+    broad = prior_of.broad(gallery.space)
+    seen = _observed(runtime, site_id, index, known, gallery=gallery, prior=broad)
+    learned = prior_of.learn(seen, broad)
     key = keys.taste_prior(site_id, index.encoder)
     runtime.store.put(key, prior_of.write(learned))
     with runtime.records.transaction() as tx:
@@ -55,16 +57,20 @@ def _learn(runtime: Runtime, site_id: str, index: Index) -> bool:
 
 
 def _observed(
-    runtime: Runtime, site_id: str, index: Index, shopper_ids: list[str]
+    runtime: Runtime,
+    site_id: str,
+    index: Index,
+    shopper_ids: list[str],
+    *,
+    gallery: Gallery,
+    prior: Prior,
 ) -> list[Observations]:
-    gallery = read_gallery(runtime.store, index)
-    broad = prior_of.broad(gallery.space)
     half_life = timedelta(days=runtime.settings.taste_half_life_days)
     seen = []
     for shopper_id in shopper_ids:
         with runtime.records.reading() as tx:
             found = tastes.of(
-                tx, site_id, gallery, encoder=index.encoder, shopper_id=shopper_id, prior=broad,
+                tx, site_id, gallery, encoder=index.encoder, shopper_id=shopper_id, prior=prior,
                 half_life=half_life,
             )  # fmt: skip
         if found.taste.evidence.said:

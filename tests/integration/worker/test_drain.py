@@ -1,12 +1,11 @@
 """The generation worker's round over real rows, files and Redis, with a painter of greys."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from io import BytesIO
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 from redis import Redis
 
@@ -85,16 +84,8 @@ def test_work_for_another_worker_is_hinted_at_while_this_one_computes(
     hinted: list[int] = []
 
     class Looking(Painter):
-        def generate(
-            self,
-            seeds: Sequence[int],
-            conditions: Sequence[Mapping[str, str]],
-            *,
-            temper: Sequence[float],
-            blends: Sequence[Sequence[tuple[int, float]]],
-        ) -> NDArray[np.uint8]:
+        def before_pass(self, seeds: Sequence[int]) -> None:  # noqa: ARG002 - the hook's
             hinted.append(int(redis.llen("generate")))
-            return super().generate(seeds, conditions, temper=temper, blends=blends)
 
     drain(runtime, release, painters(Looking()))
     assert hinted == [1, 1]
@@ -118,18 +109,10 @@ def test_a_member_cancelled_while_the_device_works_is_left_out_and_the_others_ar
     cancelled = threading.Event()
 
     class Slow(Painter):
-        def generate(
-            self,
-            seeds: Sequence[int],
-            conditions: Sequence[Mapping[str, str]],
-            *,
-            temper: Sequence[float],
-            blends: Sequence[Sequence[tuple[int, float]]],
-        ) -> NDArray[np.uint8]:
+        def before_pass(self, seeds: Sequence[int]) -> None:  # noqa: ARG002 - the hook's
             with runtime.records.transaction() as tx:
                 lifecycle.request_cancel(tx, gone.id, site_id=site)
             cancelled.wait(1.5)  # the heartbeat looks twice a second
-            return super().generate(seeds, conditions, temper=temper, blends=blends)
 
     drain(runtime, release, painters(Slow()))
     assert state(runtime, kept).state is JobState.SUCCEEDED
@@ -157,17 +140,9 @@ def test_what_another_worker_took_over_is_not_published_and_the_rest_is(
     taken = a_design_job(runtime.records, site, release, seed=2)
 
     class Robbed(Painter):
-        def generate(
-            self,
-            seeds: Sequence[int],
-            conditions: Sequence[Mapping[str, str]],
-            *,
-            temper: Sequence[float],
-            blends: Sequence[Sequence[tuple[int, float]]],
-        ) -> NDArray[np.uint8]:
+        def before_pass(self, seeds: Sequence[int]) -> None:  # noqa: ARG002 - the hook's
             with runtime.records.transaction() as tx:
                 jobs.change(tx, taken.id, states=[JobState.RUNNING], values={"fence": 9})
-            return super().generate(seeds, conditions, temper=temper, blends=blends)
 
     drain(runtime, release, painters(Robbed()))
     assert state(runtime, ours).state is JobState.SUCCEEDED
@@ -207,20 +182,11 @@ def test_an_urgent_job_is_made_in_the_next_batch_however_many_wait(
             spec.model_copy(update={"seed": 250}),
             terms=Terms(priority=Priority.INTERACTIVE),
         )
-    painter = Painter()
     order: list[int] = []
 
     class Noting(Painter):
-        def generate(
-            self,
-            seeds: Sequence[int],
-            conditions: Sequence[Mapping[str, str]],
-            *,
-            temper: Sequence[float],
-            blends: Sequence[Sequence[tuple[int, float]]],
-        ) -> NDArray[np.uint8]:
+        def before_pass(self, seeds: Sequence[int]) -> None:
             order.extend(seeds)
-            return painter.generate(seeds, conditions, temper=temper, blends=blends)
 
     drain(runtime, release, painters(Noting()))
     assert 250 in order[:64]
@@ -256,16 +222,8 @@ def test_a_shopper_who_is_erased_while_their_design_is_made_leaves_no_file(
     other = a_design_job(runtime.records, site, release)
 
     class Erasing(Painter):
-        def generate(
-            self,
-            seeds: Sequence[int],
-            conditions: Sequence[Mapping[str, str]],
-            *,
-            temper: Sequence[float],
-            blends: Sequence[Sequence[tuple[int, float]]],
-        ) -> NDArray[np.uint8]:
+        def before_pass(self, seeds: Sequence[int]) -> None:  # noqa: ARG002 - the hook's
             erase(runtime.records, runtime.store, site, "c-7")
-            return super().generate(seeds, conditions, temper=temper, blends=blends)
 
     drain(runtime, release, painters(Erasing()))
     with runtime.records.reading() as tx, pytest.raises(NotFoundError):

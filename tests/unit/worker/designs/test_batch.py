@@ -1,4 +1,4 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from io import BytesIO
 
 import numpy as np
@@ -174,14 +174,6 @@ class Cramped(Painter):
         super().__init__()
         self.most = most
 
-    def generate(
-        self,
-        seeds: Sequence[int],
-        conditions: Sequence[Mapping[str, str]],
-        *,
-        temper: Sequence[float],
-        blends: Sequence[Sequence[tuple[int, float]]],
-    ) -> NDArray[np.uint8]:
+    def before_pass(self, seeds: Sequence[int]) -> None:
         if len(seeds) > self.most:
             raise MemoryError
-        return super().generate(seeds, conditions, temper=temper, blends=blends)
