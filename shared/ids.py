@@ -1,7 +1,6 @@
 """Identifiers: a readable prefix and 120 random bits, safe in URLs and file names."""
 
 import base64
-import hashlib
 import re
 import secrets
 from typing import Final
@@ -35,13 +34,3 @@ def new_id(prefix: str) -> str:
     """Return a new identifier such as ``job_4t9x...``: the prefix, then 24 base-32 characters."""
     drawn = base64.b32encode(secrets.token_bytes(_BYTES)).translate(_FROM_RFC)
     return f"{prefix}_{drawn.decode()}"
-
-
-def derived_id(prefix: str, *parts: object) -> str:
-    """Return the identifier that stands for these parts, always the same one.
-
-    120 bits of their SHA-256. For what is made again when an attempt is repeated.
-    """
-    digest = hashlib.sha256("\0".join(str(part) for part in parts).encode()).digest()
-    # 256 is a multiple of 32, so that each character is as likely as any other.
-    return f"{prefix}_{''.join(_ALPHABET[byte % 32] for byte in digest[:_LENGTH])}"

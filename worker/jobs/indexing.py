@@ -66,7 +66,7 @@ class Built:
         """Put the files into the store; returns the new index's id."""
         index_id = ids.new_id(ids.INDEX)
         for name, data in self.files.items():
-            store.put(f"{keys.index(index_id)}{name}", data)
+            store.put(keys.index_file(index_id, name), data)
         return index_id
 
     def publish(self, tx: Transaction, site_id: str, index_id: str) -> None:
