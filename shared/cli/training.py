@@ -10,12 +10,13 @@ from shared.cli.progress import follow
 from shared.cli.server import asked, with_client
 from shared.cli.showing import show_submitted
 from shared.client import Client
-from shared.schemas.jobs import USUAL_HELDOUT, Budget, Preset, Width
+from shared.schemas.jobs import USUAL_HELDOUT, Budget, Precision, Preset, Width
 from shared.schemas.models import TrainingRequest
 
 _MINUTES: Final = 10.0
 _PRESETS: Final = click.Choice(get_args(Preset))
 _WIDTHS: Final = click.Choice(get_args(Width))
+_PRECISIONS: Final = click.Choice(get_args(Precision))
 
 
 @click.command()
@@ -29,6 +30,7 @@ _WIDTHS: Final = click.Choice(get_args(Width))
 @click.option("--from-release", metavar="ID", help="Go on from this release, on new garments too.")
 @click.option("--preset", type=_PRESETS, default="auto", show_default=True, help="The networks.")
 @click.option("--width", type=_WIDTHS, default="auto", show_default=True, help="Of the networks.")
+@click.option("--precision", type=_PRECISIONS, default="auto", show_default=True)
 @click.option(
     "--balance",
     type=click.FloatRange(0, 1),
@@ -92,6 +94,7 @@ def _request(options: dict[str, Any]) -> TrainingRequest:
         from_release=options["from_release"],
         preset=options["preset"],
         width=options["width"],
+        precision=options["precision"],
         balance=options["balance"],
         early_stop=options["early_stop"],
         heldout=options["heldout"],

@@ -22,6 +22,7 @@ from shared.schemas.trends import TrendOptions
 
 Preset = Literal["auto", "residual", "dcgan", "mlp", "vae"]
 Width = Literal["auto", "s", "m", "l"]
+Precision = Literal["auto", "float32", "bfloat16"]
 # What a training keeps back to be measured against; the engine caps it for large catalogs.
 USUAL_HELDOUT: Final = 0.1
 
@@ -106,6 +107,7 @@ class TrainingSpec(Schema):
     size: int
     preset: Preset = "auto"
     width: Width = "auto"
+    precision: Precision = "auto"
     balance: float | None = Field(None, ge=0, le=1)
     budget: Budget
     early_stop: int | None = Field(None, ge=2, le=1000)

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 
 from shared.schemas.base import Schema
 from shared.schemas.catalogs import Label, Name
-from shared.schemas.jobs import USUAL_HELDOUT, Budget, Preset, Width
+from shared.schemas.jobs import USUAL_HELDOUT, Budget, Precision, Preset, Width
 
 # With fewer a model can only learn single pictures by heart, however they are changed.
 MINIMUM_GARMENTS: Final = 24
@@ -56,6 +56,11 @@ class TrainingRequest(Schema):
         "auto",
         description="How wide the networks are: wider ones learn more in long runs and less in "
         "short ones.",
+    )
+    precision: Precision = Field(
+        "auto",
+        description="What the networks compute in. `auto` takes bfloat16 where the device "
+        "multiplies it natively, and says so on the card.",
     )
     balance: float | None = Field(
         None,

@@ -74,13 +74,14 @@ def case(catalog: catalogs.Catalog, preset: Preset, effort: Effort) -> dict[str,
     """Measure one preset on one catalog, with labels as its only condition."""
     catalog = replace(catalog, train=replace(catalog.train, colours=None))
     bare = engine.BareStep(_asked(preset, catalog, images=1), catalog.train)
+    exact = engine.BareStep(_exact(preset, catalog), catalog.train) if bare.halves else None
     work = bare.multiplications()
     with tempfile.TemporaryDirectory() as folder:
         asked = None
         if effort.torch_python is not None and preset in PEERS:
             asked = ask(Path(folder), catalog, preset, bare, effort)
         rounds = [
-            one_round(catalog, preset, bare, effort, Path(folder) / str(number), asked)
+            one_round(catalog, preset, (bare, exact), effort, Path(folder) / str(number), asked)
             for number in range(effort.rounds)
         ]
     return {
@@ -89,6 +90,7 @@ def case(catalog: catalogs.Catalog, preset: Preset, effort: Effort) -> dict[str,
         "channels": catalog.train.channels,
         "garments": catalog.train.n,
         "preset": preset,
+        "precision": "bfloat16" if bare.halves else "float32",
         "batch": bare.hyper.batch,
         "parameters": bare.parameters(),
         "multiply_adds_an_image": work,
@@ -98,12 +100,20 @@ def case(catalog: catalogs.Catalog, preset: Preset, effort: Effort) -> dict[str,
 
 
 def one_round(
-    catalog: catalogs.Catalog, preset: Preset, bare: engine.BareStep, effort: Effort,
+    catalog: catalogs.Catalog, preset: Preset,
+    steps: tuple[engine.BareStep, engine.BareStep | None], effort: Effort,
     folder: Path, asked: Path | None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Measure everything once, one after the other."""
+    """Measure everything once, one after the other.
+
+    `steps` is the step as a training would take it, and the same in float32 where that is another.
+    """
+    bare, exact = steps
     told: dict[str, Any] = {"peak": flops.conv_peak(), "load": machine.load()["load"]}
     told["bare"] = bare.images_per_second(effort.seconds)
+    told["bare_float32"] = (
+        told["bare"] if exact is None else exact.images_per_second(effort.seconds)
+    )
     watch = engine.StepWatch()
     recipe = _asked(preset, catalog, minutes=effort.minutes)
     card = engine.run(recipe, catalog.train, folder, should_stop=watch).card
@@ -120,19 +130,24 @@ def _asked(preset: Preset, catalog: catalogs.Catalog, **budget: Any) -> Recipe:
     return engine.unaugmented(Recipe(preset=preset, **budget), catalog.train)
 
 
+def _exact(preset: Preset, catalog: catalogs.Catalog) -> Recipe:
+    return replace(_asked(preset, catalog, images=1), precision="float32")
+
+
 def ask(
     folder: Path, catalog: catalogs.Catalog, preset: Preset, bare: engine.BareStep, effort: Effort
 ) -> Path:
     """Write what a peer needs: the catalog, the settings and, for one check, our weights."""
     train = catalog.train
     np.savez(folder / "data.npz", images=train.images, labels=train.label_matrix())
-    weights: dict[str, Any] = engine.BareStep(_asked(preset, catalog, images=1), train).probe()
+    weights: dict[str, Any] = engine.BareStep(_exact(preset, catalog), train).probe()
     np.savez(folder / "probe.npz", **weights)
     content = {
         "preset": preset,
         "hyper": engine.settings(bare.hyper),
         "values": [len(values) for values in train.vocabulary.values()],
         "threads": effort.threads,
+        "halves": bare.halves,
         "seconds": effort.seconds,
         "data": str(folder / "data.npz"),
         "probe": str(folder / "probe.npz"),
@@ -191,6 +206,12 @@ def summarise(rounds: list[dict[str, Any]], step: int) -> dict[str, Any]:
         theirs = [told["peer"]["images_per_second"] for told in rounds]
         told["peer_images_per_second"] = numbers.summary(theirs)
         told["bare_over_peer"] = numbers.paired_ratio(bare, theirs)
+        exact = [told["bare_float32"] for told in rounds]
+        told["bare_over_peer_float32"] = numbers.paired_ratio(exact, theirs)
+        halves = [told["peer"]["images_per_second_bfloat16"] for told in rounds]
+        if all(halves):
+            told["peer_images_per_second_bfloat16"] = numbers.summary(halves)
+            told["bare_over_peer_bfloat16"] = numbers.paired_ratio(bare, halves)
     return told
 
 

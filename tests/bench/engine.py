@@ -138,7 +138,7 @@ def rows_of(generator: Generator, columns: int, *, most: int = 32) -> NDArray[np
 
 def settled(asked: Recipe, dataset: Dataset) -> Recipe:
     """Return the recipe with nothing open, as a training of this catalog would choose."""
-    found, _ = settle(asked, dataset, device=device.prepare().kind, warm=None)
+    found, _ = settle(asked, dataset, device=device.prepare(), warm=None)
     return found
 
 
@@ -170,10 +170,19 @@ class BareStep:
         found = settled(asked, dataset)
         self.hyper, self.dataset = hyper_of(found, dataset), dataset
         self.trainer = build_trainer(
-            found.preset, self.hyper, dataset, seed=asked.seed, device=device.prepare()
+            found.preset,
+            self.hyper,
+            dataset,
+            seed=asked.seed,
+            device=device.prepare().at(found.precision),
         )
         self._next = 0
         self.steps(WARM_STEPS * self.hyper.penalty_every)
+
+    @property
+    def halves(self) -> bool:
+        """Whether it computes in bfloat16."""
+        return str(self.trainer.shape.dtype) != "float32"
 
     def steps(self, count: int) -> None:
         """Make so many steps and wait for the last."""

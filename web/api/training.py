@@ -84,6 +84,7 @@ def spec_of(
         size=_size(asked.size, catalog.image_size) if base is None else base.size,
         preset=asked.preset,
         width=asked.width,
+        precision=asked.precision,
         balance=asked.balance,
         budget=asked.budget,
         early_stop=asked.early_stop,

@@ -40,6 +40,12 @@ def main() -> None:
     "--width", type=click.Choice(["auto", "s", "m", "l"]), default="auto", show_default=True
 )
 @click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "bfloat16"]),
+    default="auto",
+    show_default=True,
+)
+@click.option(
     "--early-stop", type=int, help="End when the metric has not moved over so many readings."
 )
 @click.option(
@@ -60,8 +66,8 @@ def main() -> None:
 @click.option("--checkpoint-seconds", default=60.0, show_default=True)
 def train(  # noqa: PLR0913 - one parameter an option is click's way
     *, data: Path, out: Path, minutes: float | None, images: int | None, size: int | None,
-    preset: Any, width: Any, early_stop: int | None, start: Path | None, judge: bool,
-    seed: int, attributes: str, preview_seconds: float, checkpoint_seconds: float,
+    preset: Any, width: Any, precision: Any, early_stop: int | None, start: Path | None,
+    judge: bool, seed: int, attributes: str, preview_seconds: float, checkpoint_seconds: float,
 ) -> None:  # fmt: skip
     """Train, or go on training, and write the release, the sample sheets and the checkpoints."""
     from worker.gan import sources
@@ -72,7 +78,7 @@ def train(  # noqa: PLR0913 - one parameter an option is click's way
 
     recipe = Recipe(
         minutes=minutes, images=images, seed=seed, preset=preset, width=width,
-        early_stop=early_stop,
+        precision=precision, early_stop=early_stop,
         preview_seconds=preview_seconds, checkpoint_seconds=checkpoint_seconds,
     )  # fmt: skip
     dataset = sources.read(data, size=size, attributes=[a for a in attributes.split(",") if a])

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from worker.gan.recipe import Hyperparameters, Recipe, Width, resolutions
+from worker.gan.recipe import Hyperparameters, Precision, Preset, Recipe, Width, resolutions
 
 LARGE: Final = 64
 """From this side in px on, a step is so slow that updates, not images, are what a run lacks."""
@@ -37,6 +37,7 @@ class Situation:
         imbalance: the commonest value of the first attribute over the rarest (1 = even).
         device: "cpu" or "gpu".
         colours: whether colours are a condition.
+        halves: whether the device multiplies bfloat16 itself.
     """
 
     size: int
@@ -45,23 +46,27 @@ class Situation:
     imbalance: float
     device: str
     colours: bool = False
+    halves: bool = False
 
 
 def resolve(recipe: Recipe, situation: Situation) -> tuple[Recipe, list[str]]:
     """Fill in what the recipe leaves open.
 
     Returns:
-        The recipe with `preset`, `width` and `hyper` set, and one sentence a choice with its
-        reason.
+        The recipe with `preset`, `width`, `precision` and `hyper` set, and one sentence a choice
+        with its reason.
     """
-    preset = "residual" if recipe.preset == "auto" else recipe.preset
+    preset: Preset = "residual" if recipe.preset == "auto" else recipe.preset
+    open_preset = recipe.preset == "auto"
+    precision, precision_why = _precision(recipe.precision, preset, situation)
+    recipe = replace(recipe, preset=preset, precision=precision)
     if recipe.hyper is not None:
-        return replace(recipe, preset=preset), ["The settings were given; nothing was chosen."]
+        return recipe, ["The settings were given; no others were chosen.", precision_why]
     width, width_why = _width(recipe, situation)
     hyper, words = PRESETS[preset](situation, width)
     balance, balance_why = _balance(recipe.balance, situation.imbalance)
     hyper = replace(hyper, balance=balance)
-    why = "asked for." if recipe.preset == preset else "the best measured for each minute."
+    why = "the best measured for each minute." if open_preset else "asked for."
     choices = [
         (
             f"Network: {preset}, {situation.size}x{situation.size} px with "
@@ -70,9 +75,10 @@ def resolve(recipe: Recipe, situation: Situation) -> tuple[Recipe, list[str]]:
         width_why,
         *words,
         balance_why,
+        precision_why,
         _length_why(recipe),
     ]
-    return replace(recipe, preset=preset, width=width, hyper=hyper), choices
+    return replace(recipe, width=width, hyper=hyper), choices
 
 
 def _residual(situation: Situation, width: str) -> tuple[Hyperparameters, list[str]]:
@@ -144,6 +150,18 @@ PRESETS: Final[dict[str, Callable[[Situation, str], tuple[Hyperparameters, list[
     "mlp": _mlp,
     "vae": _vae,
 }
+
+
+def _precision(asked: Precision, preset: Preset, situation: Situation) -> tuple[Precision, str]:
+    if asked != "auto":
+        return asked, f"Precision {asked}: asked for."
+    if not situation.halves:
+        return "float32", "Precision float32: this device is no faster in bfloat16."
+    if situation.device == "cpu" and preset != "residual":
+        return "float32", "Precision float32: bfloat16 on a CPU was measured for `residual` alone."
+    return "bfloat16", (
+        "Precision bfloat16: the device multiplies it natively; weights and penalties stay float32."
+    )
 
 
 def _width(recipe: Recipe, situation: Situation) -> tuple[Width, str]:

@@ -2,13 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self, get_args
+from typing import Any, Final, Literal, Self, get_args
 
 from shared.errors import InvalidInputError
 
 Preset = Literal["auto", "residual", "dcgan", "mlp", "vae"]
 
 Width = Literal["auto", "s", "m", "l"]
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+POLICIES: Final = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+"""Keras' dtype policy of each precision. Weights are kept in float32 in both."""
 
 SMALLEST_BASE = 8
 """Halving stops at this size: 28 px starts from 7, 32 and 64 px from 8."""
@@ -121,6 +126,8 @@ class Recipe:
         minutes: trained time, over all resumes.
         images: catalog images shown, repeats counted.
         seed: every random draw follows from it.
+        precision: what the networks compute in; `auto` chooses by the device. Weights, and the
+            penalties on the slope, are float32 whatever it is.
         balance: how far rare values of the first attribute are drawn more often, 0..1; None lets
             `auto` choose.
         heldout: share of the garments kept from training, to measure and to watch with.
@@ -133,6 +140,7 @@ class Recipe:
 
     preset: Preset = "auto"
     width: Width = "auto"
+    precision: Precision = "auto"
     minutes: float | None = None
     images: int | None = None
     seed: int = 0
@@ -147,6 +155,7 @@ class Recipe:
     def __post_init__(self) -> None:
         _check_choice("preset", self.preset, get_args(Preset))
         _check_choice("width", self.width, get_args(Width))
+        _check_choice("precision", self.precision, get_args(Precision))
         budget = [b for b in (self.minutes, self.images) if b is not None]
         if len(budget) != 1 or budget[0] <= 0:
             raise InvalidInputError(

@@ -65,15 +65,16 @@ class Run:
         self.checkpoints = checkpoints
         self.clock = clock
         self.build = build
-        self.device = device.prepare()
+        found_device = device.prepare()
         found = checkpoints.newest()
         saved = read_state(found) if found else None
         self.warm = WarmStart.read(start, dataset) if start and not found else None
         self.recipe, self.choices = (
-            settle_again(asked, dataset, saved)
+            settle_again(asked, dataset, saved, device=found_device)
             if saved
-            else settle(asked, dataset, device=self.device.kind, warm=self.warm)
+            else settle(asked, dataset, device=found_device, warm=self.warm)
         )
+        self.device = found_device.at(self.recipe.precision)
         self.rows, held = dataset.split(self.recipe.heldout)
         self.heldout = dataset.take(held) if len(held) else None
         self.history = saved.history if saved else History()

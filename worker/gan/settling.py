@@ -5,7 +5,8 @@ from dataclasses import replace
 from shared.errors import CheckpointCorruptError
 from worker.gan.choices import Situation, resolve
 from worker.gan.data import Dataset
-from worker.gan.recipe import Recipe
+from worker.gan.device import Device
+from worker.gan.recipe import Precision, Recipe
 from worker.gan.state import State
 from worker.gan.warm import WarmStart
 
@@ -14,14 +15,14 @@ KEPT = ("preset", "width", "hyper", "heldout")
 
 
 def settle(
-    asked: Recipe, dataset: Dataset, *, device: str, warm: WarmStart | None
+    asked: Recipe, dataset: Dataset, *, device: Device, warm: WarmStart | None
 ) -> tuple[Recipe, list[str]]:
     """Choose what is open for a training that begins.
 
     Args:
         asked: the recipe.
         dataset: what to learn.
-        device: "cpu" or "gpu".
+        device: what it will run on.
         warm: a release to go on from, whose preset and settings are taken.
 
     Returns:
@@ -29,16 +30,21 @@ def settle(
     """
     frame = dataset.frame
     situation = Situation(
-        frame.side, dataset.channels, dataset.n, dataset.imbalance(), device,
-        colours=dataset.slots > 0,
+        frame.side, dataset.channels, dataset.n, dataset.imbalance(), device.kind,
+        colours=dataset.slots > 0, halves=device.halves,
     )  # fmt: skip
     settled, words = resolve(warm.lead(asked) if warm else asked, situation)
     more = [warm.words if warm else None, frame.words()]
     return settled, [*words, *(sentence for sentence in more if sentence)]
 
 
-def settle_again(asked: Recipe, dataset: Dataset, saved: State) -> tuple[Recipe, list[str]]:
+def settle_again(
+    asked: Recipe, dataset: Dataset, saved: State, *, device: Device
+) -> tuple[Recipe, list[str]]:
     """Keep what was chosen when the training began, and take the new budget.
+
+    The precision is kept as well, unless another one is asked for now or the device that goes on
+    has to emulate it.
 
     Raises:
         CheckpointCorruptError: the checkpoint is of another catalog, seed or network.
@@ -55,4 +61,15 @@ def settle_again(asked: Recipe, dataset: Dataset, saved: State) -> tuple[Recipe,
             "The checkpoint is of another catalog, seed or network. "
             "Resume with the first ones, or start in an empty place."
         )
-    return replace(asked, **{name: getattr(before, name) for name in KEPT}), list(saved.choices)
+    kept = replace(asked, **{name: getattr(before, name) for name in KEPT})
+    precision, words = _precision_again(asked, before, device)
+    return replace(kept, precision=precision), [*saved.choices, *words]
+
+
+def _precision_again(asked: Recipe, before: Recipe, device: Device) -> tuple[Precision, list[str]]:
+    now = before.precision if asked.precision == "auto" else asked.precision
+    if now == "bfloat16" and asked.precision == "auto" and not device.halves:
+        now = "float32"
+    if now == before.precision:
+        return now, []
+    return now, [f"Precision {now} from here on: the training goes on on {device.name}."]

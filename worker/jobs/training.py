@@ -130,6 +130,7 @@ def recipe_of(spec: TrainingSpec) -> Any:
     return Recipe(
         preset=spec.preset,
         width=spec.width,
+        precision=spec.precision,
         balance=spec.balance,
         minutes=spec.budget.minutes,
         images=spec.budget.images,

@@ -33,9 +33,9 @@ class Training:
 
     def __init__(
         self, hyper: dict[str, Any], networks: tuple[nn.Module, nn.Module, nn.Module],
-        catalog: Catalog,
+        catalog: Catalog, *, halves: bool = False,
     ) -> None:  # fmt: skip
-        self.hyper, self.catalog = hyper, catalog
+        self.hyper, self.catalog, self.halves = hyper, catalog, halves
         self.generator, self.discriminator, self.average = networks
         self.average.load_state_dict(self.generator.state_dict())
         for network in networks:
@@ -53,11 +53,14 @@ class Training:
         """The discriminator first, then the generator against it; one generator pass for both."""
         real, labels = self.catalog.batch(self.hyper["batch"])
         labels = hide(labels, self.hyper)
-        generated = self.generator(torch.randn(len(real), self.hyper["latent"]), labels)
+        latents = torch.randn(len(real), self.hyper["latent"])
+        with self._precision():
+            generated = self.generator(latents, labels).float()
         self._train_discriminator(real, generated.detach(), labels)
-        with torch.no_grad():
+        with torch.no_grad(), self._precision():
             of_real, _ = self._judge(real, labels)
-        of_generated, other = self._judge(generated, labels)
+        with self._precision():
+            of_generated, other = self._judge(generated, labels)
         loss = fn.softplus((of_real if self.relativistic else 0.0) - of_generated).mean()
         descend(self.optimisers[0], self.generator, loss + self._mismatch(of_generated, other))
         self._average()
@@ -70,7 +73,9 @@ class Training:
         penalised = self.hyper["gamma"] > 0 and self.steps % self._every == 0
         if penalised:
             both.requires_grad_()
-        logits, other = self._judge(both, torch.cat([labels, labels]))
+        # Slopes are float32, as ours are.
+        with self._precision(exact=penalised):
+            logits, other = self._judge(both, torch.cat([labels, labels]))
         of_real, of_generated = logits.chunk(2)
         if self.relativistic:
             loss = fn.softplus(of_generated - of_real).mean()
@@ -83,6 +88,9 @@ class Training:
             loss = loss + 0.5 * self.hyper["gamma"] * self._every * penalty
         descend(self.optimisers[1], self.discriminator, loss)
 
+    def _precision(self, *, exact: bool = False) -> torch.autocast:
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.halves and not exact)
+
     @property
     def _every(self) -> int:
         return int(self.hyper.get("penalty_every", 1))
@@ -92,10 +100,10 @@ class Training:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return logits with the images' own labels, and with their neighbours'."""
         features = self.discriminator.features_of(images)
-        logits = self.discriminator.verdict(features, labels)
+        logits = self.discriminator.verdict(features, labels).float()
         if not self.hyper.get("match"):
             return logits, logits
-        return logits, self.discriminator.verdict(features, labels.roll(1, 0))
+        return logits, self.discriminator.verdict(features, labels.roll(1, 0)).float()
 
     def _mismatch(self, right: torch.Tensor, wrong: torch.Tensor) -> torch.Tensor | float:
         weight = self.hyper.get("match", 0.0)

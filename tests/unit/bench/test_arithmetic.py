@@ -97,8 +97,9 @@ def test_results_are_strict_json_and_appear_whole(tmp_path: Path) -> None:
 def test_a_speed_round_gives_the_share_of_the_peak() -> None:
     told = summarise(
         [
-            {"bare": 100.0, "whole": 90.0, "peak": 40.0, "first_step_seconds": 3.0,
-             "peer": {"images_per_second": 50.0}},
+            {"bare": 100.0, "bare_float32": 60.0, "whole": 90.0, "peak": 40.0,
+             "first_step_seconds": 3.0,
+             "peer": {"images_per_second": 50.0, "images_per_second_bfloat16": 80.0}},
         ],
         step=100_000_000,
     )  # fmt: skip
@@ -106,6 +107,19 @@ def test_a_speed_round_gives_the_share_of_the_peak() -> None:
     assert told["share_of_peak"]["median"] == 0.5
     assert told["whole_over_bare"]["median"] == 0.9
     assert told["bare_over_peer"]["median"] == 2.0
+    assert told["bare_over_peer_float32"]["median"] == 1.2
+    assert told["bare_over_peer_bfloat16"]["median"] == 1.25
+
+
+def test_without_bfloat16_on_the_peers_side_there_is_no_ratio_of_it() -> None:
+    peer = {"images_per_second": 50.0, "images_per_second_bfloat16": None}
+    told = summarise(
+        [{"bare": 100.0, "bare_float32": 100.0, "whole": 90.0, "peak": 40.0,
+          "first_step_seconds": 3.0, "peer": peer}],
+        step=100_000_000,
+    )  # fmt: skip
+    assert told["bare_over_peer"] == told["bare_over_peer_float32"]
+    assert "bare_over_peer_bfloat16" not in told
 
 
 def test_only_residual_is_trained_with_several_seeds() -> None:

@@ -6,7 +6,7 @@ progress and checkpoints; `checkpoint` owns bytes on disk.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import keras
@@ -180,7 +180,9 @@ class Trainer(ABC):
 
     def _build(self, preset: Any) -> None:
         self.generator = preset.generator(self.hyper, self.shape, seed=self.seed)
-        self.average = preset.generator(self.hyper, self.shape, seed=self.seed)
+        # What is shown, measured and published is painted as the release will paint it.
+        exact = replace(self.shape, dtype="float32")
+        self.average = preset.generator(self.hyper, exact, seed=self.seed)
         self.critic = preset.critic(self.hyper, self.shape, seed=self.seed)
         self.optimisers = {
             "generator": _adam(self.hyper, self.generator),

@@ -4,7 +4,7 @@ import pytest
 
 from shared.errors import InvalidInputError
 from worker.gan.choices import Situation, resolve
-from worker.gan.recipe import Hyperparameters, Recipe, resolutions
+from worker.gan.recipe import Hyperparameters, Preset, Recipe, resolutions
 
 
 @pytest.mark.parametrize(
@@ -110,3 +110,30 @@ def test_colours_as_a_condition_are_never_changed_by_augmentation() -> None:
 def test_settings_out_of_range_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(InvalidInputError, match=next(iter(wrong))):
         Recipe(minutes=1, **wrong)  # type: ignore[arg-type]  # wrong on purpose
+
+
+@pytest.mark.parametrize(
+    ("preset", "device", "halves", "chosen"),
+    [
+        ("residual", "cpu", True, "bfloat16"),
+        ("residual", "cpu", False, "float32"),
+        ("dcgan", "cpu", True, "float32"),
+        ("dcgan", "gpu", True, "bfloat16"),
+        ("residual", "gpu", False, "float32"),
+    ],
+)
+def test_auto_computes_in_bfloat16_where_that_was_measured_to_pay(
+    *, preset: Preset, device: str, halves: bool, chosen: str
+) -> None:
+    situation = Situation(32, 3, 5000, 1, device, halves=halves)
+    settled, choices = resolve(Recipe(minutes=1, preset=preset), situation)
+    assert settled.precision == chosen
+    assert [c for c in choices if c.startswith(f"Precision {chosen}:")]
+    told, choices = resolve(Recipe(minutes=1, preset=preset, precision="float32"), situation)
+    assert told.precision == "float32"
+    assert "Precision float32: asked for." in choices
+
+
+def test_given_settings_leave_the_precision_to_the_device(tiny: Hyperparameters) -> None:
+    situation = Situation(16, 3, 50, 1, "cpu", halves=True)
+    assert resolve(Recipe(minutes=1, hyper=tiny), situation)[0].precision == "bfloat16"
