@@ -45,6 +45,24 @@ class TrendOptions(Schema):
     minimum_change: float = Field(
         default=0.05, ge=0, description="A relative change below this is never called a trend."
     )
+    account_cap: float = Field(
+        default=0.05,
+        gt=0,
+        le=1,
+        description="Largest part of a period's weight that one account may have, or twice an "
+        "equal part where there are few accounts; 1 caps nothing.",
+    )
+    source_cap: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Largest part of a period's weight that one source may have, or twice an "
+        "equal part where there are two, as far as that leaves half of the period's effective "
+        "garments; 1 caps nothing.",
+    )
+    segments: bool = Field(
+        default=True, description="Also follow each segment by itself, where dense enough."
+    )
     top: int = Field(default=10, ge=1, le=100, description="Length of each ranking.")
 
 
