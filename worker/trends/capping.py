@@ -123,12 +123,12 @@ def _held(mass: Floats, free: float, most: float) -> Floats:
     sum R that is ``most * R / (1 - k * most)``. The right k is the least for which the next one is
     not above it.
     """
-    rest = free + mass.sum() - np.concatenate([[0.0], np.cumsum(mass)[:-1]])
-    number = np.arange(len(mass))
+    rest = free + np.append(mass[::-1].cumsum()[::-1], 0.0)
+    number = np.arange(len(mass) + 1)
     room = 1 - number * most
     with np.errstate(divide="ignore", invalid="ignore"):
         level = np.where(room > 0, most * rest / room, np.inf)
-    first = int(np.argmax(mass <= level * (1 + 1e-9)))
+    first = int(np.argmax(np.append(mass, 0.0) <= level * (1 + 1e-9)))
     factors = np.ones(len(mass))
     factors[:first] = level[first] / mass[:first]
     return factors

@@ -77,7 +77,8 @@ def read_columns(path: Path) -> Observations:
         DamagedColumnsError: it was cut or changed, or is of another format.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: np.load leaves its own file open where the content is damaged.
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             heading = json.loads(file[_HEADING].tobytes())
             if heading["kind"] != KIND:
                 raise DamagedColumnsError(

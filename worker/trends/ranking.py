@@ -54,8 +54,11 @@ def _is_news(findings: Findings) -> Bools:
     A pair whose category or colour goes the same way is news only where it goes surely faster.
     """
     panel, change = findings.panel, findings.change
-    rows = {(name.attribute, name.value): row for row, name in enumerate(panel.names)}
-    news = np.ones(len(panel.names), dtype=bool)
+    # Series of one segment alone stand in a place of their own.
+    news = np.array([name.segment is None for name in panel.names])
+    rows = {
+        (name.attribute, name.value): row for row, name in enumerate(panel.names) if news[row]
+    }
     for row, name in enumerate(panel.names):
         for part in name.parts:
             other = rows.get(part)
