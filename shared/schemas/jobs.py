@@ -18,6 +18,7 @@ from shared.schemas.designs import (
     Walk,
     Way,
 )
+from shared.schemas.feeds import BatchKind
 from shared.schemas.trends import TrendOptions
 
 Preset = Literal["auto", "residual", "dcgan", "mlp", "vae"]
@@ -33,6 +34,7 @@ class JobKind(StrEnum):
     TRAINING = "training"
     DESIGN = "design"
     TREND_REPORT = "trend_report"
+    FEED = "feed"
 
 
 class JobState(StrEnum):
@@ -95,6 +97,17 @@ class IngestSpec(Schema):
     source: Annotated[UploadSource | PathSource, Field(discriminator="type")]
 
 
+class FeedSpec(Schema):
+    """Add a batch to a feed: plain counts, or an archive of dated images."""
+
+    kind: Literal[JobKind.FEED] = JobKind.FEED
+    schema_version: Literal[1] = 1
+    feed_id: str
+    holds: BatchKind
+    revises: bool = False
+    source: UploadSource
+
+
 class TrainingSpec(Schema):
     """Train a model on one version of a catalog and publish a release of it."""
 
@@ -155,7 +168,9 @@ class TrendSpec(Schema):
     only_if_changed: bool = False
 
 
-Spec = Annotated[IngestSpec | TrainingSpec | DesignSpec | TrendSpec, Field(discriminator="kind")]
+Spec = Annotated[
+    IngestSpec | FeedSpec | TrainingSpec | DesignSpec | TrendSpec, Field(discriminator="kind")
+]
 SPEC: TypeAdapter[Spec] = TypeAdapter(Spec)
 
 
