@@ -113,6 +113,25 @@ def get(tx: Transaction, site_id: str, reference: str) -> Catalog:
     return _catalog(row)
 
 
+def own(tx: Transaction, site_id: str, reference: str) -> Catalog:
+    """Return one of the site's own catalogs: one that is trained on and recommended from.
+
+    Raises:
+        NotFoundError: the site has none of that id or name.
+        ConflictError: it holds a feed's pictures.
+    """
+    found = get(tx, site_id, reference)
+    if found.purpose is Purpose.FEED:
+        raise ConflictError(
+            f"Catalog {found.id} holds the pictures of feed {found.name}: they are evidence of "
+            "trends, and are neither on sale nor the site's own. Name a catalog that GET "
+            "/v1/catalogs lists; pictures are added to a feed as batches.",
+            catalog=found.id,
+            feed=found.name,
+        )
+    return found
+
+
 def page(
     tx: Transaction, site_id: str, *, cursor: str | None = None, limit: int = 20
 ) -> Page[Catalog]:
