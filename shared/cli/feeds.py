@@ -51,9 +51,7 @@ def create(
 @click.option("--wait/--no-wait", default=True, help="Stay until it is done.", show_default=True)
 @json_option
 @with_client
-def add(
-    client: Client, name: str, path: Path, *, revises: bool, wait: bool, as_json: bool
-) -> None:
+def add(client: Client, name: str, path: Path, *, revises: bool, wait: bool, as_json: bool) -> None:
     """Add a batch to a feed: counts (.csv, .jsonl), or an archive or folder of dated images."""
     job = _send(client, client.feed(name), path, revises=revises)
     if not wait:

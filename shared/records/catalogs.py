@@ -1,6 +1,5 @@
 """Catalogs, their versions and shards, and the garments in them."""
 
-import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -182,7 +181,7 @@ def known(tx: Transaction, catalog_id: str) -> list[KnownGarment]:
     return [KnownGarment(**dict(zip(names, row, strict=True))) for row in rows]
 
 
-def publish_version(
+def publish_version(  # noqa: PLR0913 - the parts of a version, all of one transaction
     tx: Transaction,
     catalog_id: str,
     *,

@@ -142,7 +142,7 @@ def read_counts(
     path: Path,
     name: str,
     *,
-    limits: CountLimits = CountLimits(),  # noqa: B008 - frozen
+    limits: CountLimits = CountLimits(),
     on_rows: Callable[[int], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> CountRows:

@@ -15,8 +15,8 @@ The written rules, for every case that could be read two ways:
   the season's first day (spring 1 March, summer 1 June, autumn or fall 1 September, winter
   1 December of that same year), and ``year`` alone is the first of July.
 - ``weight`` is a number of 0 or more; anything else counts as 1.
-- ``segment``, ``source`` and ``account`` say to which part of the market a garment belongs, where it
-  was seen and who showed it there. Without ``segment``, ``market`` and ``audience`` make one.
+- ``segment``, ``source`` and ``account`` say to which part of the market a garment belongs, where
+  it was seen and who showed it there. Without ``segment``, ``market`` and ``audience`` make one.
 - ``season`` is also a plain label. ``year`` and ``month`` are not.
 - Columns that name or describe one garment (``id``, ``title``, ``price`` ...) are no labels; nor is
   a column with long texts, or with nearly as many values as rows.

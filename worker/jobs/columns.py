@@ -174,9 +174,7 @@ class _Coding:
 
     def built(self) -> Observations:
         """Return all rows as observations."""
-        codes = [
-            np.concatenate(one) if one else np.empty(0, dtype=np.int32) for one in self._codes
-        ]
+        codes = [np.concatenate(one) if one else np.empty(0, dtype=np.int32) for one in self._codes]
         days = np.array(
             [np.datetime64("NaT", "D") if day is None else np.datetime64(day, "D")
              for day in self._seen[0]] or [_EPOCH],
@@ -251,4 +249,3 @@ def _of_batch(runtime: Runtime, batch: CountBatch) -> Observations:
 
 def _read(runtime: Runtime, artifact: str) -> Observations:
     return read_columns(runtime.store.fetch(artifact, runtime.settings.cache_folder))
-

@@ -1,4 +1,4 @@
-"""Jobs that add a batch to a feed: counts become a column file, images the garments of a catalog."""
+"""Jobs that add a batch to a feed: counts become a column file, images become garments."""
 
 import time
 from typing import Any, Final

@@ -299,7 +299,7 @@ def _publication(
     return publish
 
 
-def publish_garments(  # noqa: PLR0913 - what was read, and where it goes
+def publish_garments(
     tx: Transaction,
     attempt: Attempt,
     catalog: Catalog,

@@ -25,6 +25,7 @@ LOG: Final = logging.getLogger(__name__)
 
 _HEADLINE: Final = 5
 
+
 def make_report(attempt: Attempt) -> Publish:
     """Make a report, or find that the last one still holds.
 

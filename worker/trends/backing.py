@@ -76,4 +76,6 @@ def told_sources(observations: Observations, panel: Panel, inside: Inside) -> di
 
 def _garments_of(panel: Panel) -> int:
     """Return a segment's garments: those of the attribute that most of them have."""
-    return round(max(panel.garments[panel.groups == group].sum() for group in set(panel.groups)))
+    return round(
+        max(float(panel.garments[panel.groups == group].sum()) for group in set(panel.groups))
+    )

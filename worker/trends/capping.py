@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from worker.trends.arrays import Floats, Ints
+from worker.trends.arrays import Floats, Ints, summed
 from worker.trends.observations import UNKNOWN, Codes
 
 LEAST_KEPT: Final = 0.5
@@ -77,8 +77,8 @@ def cap(  # noqa: PLR0913 - each stands for itself
         return untouched
     mass = counts * weights
     cells = _cells(groups[known], places[known], mass[known], (mass * weights)[known], size)
-    free = np.bincount(places[~known], mass[~known], periods)
-    free_squares = np.bincount(places[~known], (mass * weights)[~known], periods)
+    free = summed(places[~known], mass[~known], periods)
+    free_squares = summed(places[~known], (mass * weights)[~known], periods)
     free_rows = np.bincount(places[~known], minlength=periods)
     starts = np.searchsorted(cells.places, np.arange(periods + 1))
     scale = np.ones(len(cells.mass))
@@ -103,7 +103,7 @@ def cap(  # noqa: PLR0913 - each stands for itself
 
 def _cells(groups: Codes, places: Ints, mass: Floats, squares: Floats, size: int) -> _Cells:
     keys, rows = np.unique(places * size + groups, return_inverse=True)
-    sums = np.bincount(rows, mass, len(keys))
+    sums = summed(rows, mass, len(keys))
     order = np.lexsort((-sums, keys // size))
     moved = np.empty(len(keys), dtype=np.int64)
     moved[order] = np.arange(len(keys))
@@ -111,7 +111,7 @@ def _cells(groups: Codes, places: Ints, mass: Floats, squares: Floats, size: int
         places=(keys // size)[order],
         groups=(keys % size)[order],
         mass=sums[order],
-        squares=np.bincount(rows, squares, len(keys))[order],
+        squares=summed(rows, squares, len(keys))[order],
         rows=moved[rows],
     )
 
@@ -119,7 +119,7 @@ def _cells(groups: Codes, places: Ints, mass: Floats, squares: Floats, size: int
 def _held(mass: Floats, free: float, most: float) -> Floats:
     """Return the factors of one period's groups, the heaviest first, [g].
 
-    The k heaviest are held so that each is exactly ``most`` of what is left in all: with the others'
+    The k heaviest are held so that each is exactly ``most`` of all that is left: with the others'
     sum R that is ``most * R / (1 - k * most)``. The right k is the least for which the next one is
     not above it.
     """
@@ -134,7 +134,7 @@ def _held(mass: Floats, free: float, most: float) -> Floats:
     return factors
 
 
-def _relaxed(  # noqa: PLR0913 - sums of one period
+def _relaxed(
     mass: Floats,
     squares: Floats,
     held: Floats,
@@ -161,5 +161,3 @@ def _relaxed(  # noqa: PLR0913 - sums of one period
         else:
             low = middle
     return np.asarray(held ** (1 - high))
-
-

@@ -1,4 +1,4 @@
-"""Which series of a panel each row belongs to: what segments, sources and evidence are counted by."""
+"""Which series of a panel each row belongs to; segments, sources and evidence are counted by it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

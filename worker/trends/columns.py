@@ -80,14 +80,8 @@ def read_columns(path: Path) -> Observations:
         # Opened here: np.load leaves its own file open where the content is damaged.
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             heading = json.loads(file[_HEADING].tobytes())
-            if heading["kind"] != KIND:
-                raise DamagedColumnsError(
-                    f"{path.name} is of the format {heading['kind']!r}; expected {KIND!r}"
-                )
             return _built(heading, lambda name: file[name])
-    except FileNotFoundError:
-        raise
-    except DamagedColumnsError:
+    except (FileNotFoundError, DamagedColumnsError):
         raise
     except _DAMAGE as error:
         raise DamagedColumnsError(f"{path.name} cannot be read as columns: {error}") from error
@@ -184,6 +178,8 @@ def _cells(
 
 
 def _built(heading: Mapping[str, Any], array: Callable[[str], NDArray[Any]]) -> Observations:
+    if heading["kind"] != KIND:
+        raise DamagedColumnsError(f"the format is {heading['kind']!r}; expected {KIND!r}")
     rows = int(heading["rows"])
 
     def column(name: str, kind: str) -> NDArray[Any]:
@@ -254,5 +250,3 @@ def _codes_or_unknown(codes: Codes | None, rows: int) -> Codes:
 
 def _ids_of(observed: Observations) -> NDArray[np.bytes_]:
     return np.zeros(len(observed), dtype=_NO_IDS) if observed.ids is None else observed.ids
-
-

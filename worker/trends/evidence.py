@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from worker.trends.arrays import Bools, Floats, Ints
+from worker.trends.arrays import Bools, Floats, Ints, summed
 from worker.trends.coded import Coded, coded
 from worker.trends.inside import Inside
 from worker.trends.observations import GIVEN, ORIGIN_NAMES, Codes, Observations
@@ -84,7 +84,7 @@ def _origins(observations: Observations, panel: Panel, one: Coded, inside: Insid
     origin = np.max([codes[inside.where] for codes in marked], axis=0).astype(np.int64)
     known = one.codes >= 0
     flat = one.codes[known] * len(ORIGIN_NAMES) + origin[known]
-    counts = np.bincount(flat, inside.counts[known], shares.size).reshape(shares.shape)
+    counts = summed(flat, inside.counts[known], shares.size).reshape(shares.shape)
     return np.asarray(counts / np.maximum(counts.sum(1, keepdims=True), 1e-9))
 
 

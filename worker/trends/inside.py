@@ -96,7 +96,7 @@ def inside_of(
     return _weighed(observations, options, period, starts, where, steps[where] - first, ())
 
 
-def _weighed(  # noqa: PLR0913 - the parts of what is returned
+def _weighed(
     observations: Observations,
     options: TrendOptions,
     period: Period,

@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 
 from shared.schemas.trends import FixedMix, MixChange, MixVerdict, SourceSeen
-from worker.trends.arrays import Bools, Floats, Ints
+from worker.trends.arrays import Bools, Floats, Ints, summed
 from worker.trends.coded import coded
 from worker.trends.inside import Inside
 from worker.trends.observations import Observations
@@ -57,7 +57,7 @@ def sources_of(observations: Observations, inside: Inside) -> Sources | None:
         return None
     codes = observations.sources[inside.where].astype(np.int64)
     size = len(observations.source_names)
-    counts = np.bincount(codes[codes >= 0], inside.counts[codes >= 0], size)
+    counts = summed(codes[codes >= 0], inside.counts[codes >= 0], size)
     order = [code for code in np.argsort(-counts, kind="stable").tolist() if counts[code] > 0]
     if not order:
         return None
@@ -71,8 +71,8 @@ def sources_of(observations: Observations, inside: Inside) -> Sources | None:
     return Sources(
         names=(*(observations.source_names[code] for code in kept), *([OTHERS] if more else [])),
         codes=places,
-        mass=np.bincount(flat, inside.mass, number * inside.periods).reshape(number, -1),
-        garments=np.bincount(places, inside.counts, number),
+        mass=summed(flat, inside.mass, number * inside.periods).reshape(number, -1),
+        garments=summed(places, inside.counts, number),
     )
 
 
@@ -129,7 +129,7 @@ def mix_changes(panel: Panel, sources: Sources | None) -> tuple[MixChange, ...]:
     return tuple(found)
 
 
-def fixed_mix(  # noqa: PLR0913 - what the change is of, and by what it is judged
+def fixed_mix(
     observations: Observations,
     panel: Panel,
     inside: Inside,
@@ -194,7 +194,7 @@ class _Tables:
         return share, self.whole / np.maximum(self.whole.sum(1, keepdims=True), _TINY)
 
 
-def _tables(  # noqa: PLR0913 - columns of the same rows
+def _tables(
     codes: Ints, size: int, side: Ints, chosen: Ints, inside: Inside, sources: Sources
 ) -> _Tables:
     known = codes >= 0
@@ -202,11 +202,11 @@ def _tables(  # noqa: PLR0913 - columns of the same rows
     number = len(sources.names)
     cell = side[known] * number + sources.codes[rows]
     mass, squares = inside.mass[rows], inside.squares[rows]
-    whole = np.bincount(cell, mass, 2 * number).reshape(2, number)
-    spread = np.bincount(cell, squares, 2 * number).reshape(2, number)
+    whole = summed(cell, mass, 2 * number).reshape(2, number)
+    spread = summed(cell, squares, 2 * number).reshape(2, number)
     flat = codes[known] * 2 * number + cell
     return _Tables(
-        carried=np.bincount(flat, mass, size * 2 * number).reshape(size, 2, number),
+        carried=summed(flat, mass, size * 2 * number).reshape(size, 2, number),
         whole=whole,
         effective=np.divide(whole**2, spread, out=np.zeros_like(whole), where=spread > 0),
     )
@@ -250,7 +250,8 @@ def _verdict(within: float, mix: float, half: float) -> MixVerdict:
 
 def _parts(mass: Floats) -> Floats:
     whole = mass.sum(0, keepdims=True)
-    return np.divide(mass, whole, out=np.full_like(mass, np.nan), where=whole > 0)
+    parts = np.divide(mass, whole, out=np.full_like(mass, np.nan), where=whole > 0)
+    return np.asarray(parts, dtype=np.float64)
 
 
 def _accounts(observations: Observations, inside: Inside, sources: Sources) -> list[int]:
@@ -260,7 +261,8 @@ def _accounts(observations: Observations, inside: Inside, sources: Sources) -> l
     codes = observations.accounts[inside.where].astype(np.int64)
     known: Bools = codes >= 0
     pairs = np.unique(codes[known] * number + sources.codes[known])
-    return np.bincount(pairs % number, minlength=number).tolist()
+    counts: list[int] = np.bincount(pairs % number, minlength=number).tolist()
+    return counts
 
 
 def _day(panel: Panel, place: int) -> date:

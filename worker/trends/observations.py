@@ -120,8 +120,8 @@ class Observations:
         for name in sorted(self.origins):
             columns.append(self.origins[name].astype(np.int64))
             heading.append(["origin", name])
-        for codes, names in self._groupings():
-            canonical, used = _canonical(codes, names)
+        for grouping, names in self._groupings():
+            canonical, used = _canonical(grouping, names)
             columns.append(canonical)
             heading.append(used)
         digest = hashlib.sha256(json.dumps(heading).encode())
@@ -129,7 +129,6 @@ class Observations:
         for column in columns:
             digest.update(column[order].astype("<i8").tobytes())
         return digest.hexdigest()
-
 
     def _groupings(self) -> Iterator[tuple[Codes, tuple[str, ...]]]:
         """Yield the segments, and the sources and accounts where there are any."""

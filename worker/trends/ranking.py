@@ -56,9 +56,7 @@ def _is_news(findings: Findings) -> Bools:
     panel, change = findings.panel, findings.change
     # Series of one segment alone stand in a place of their own.
     news = np.array([name.segment is None for name in panel.names])
-    rows = {
-        (name.attribute, name.value): row for row, name in enumerate(panel.names) if news[row]
-    }
+    rows = {(name.attribute, name.value): row for row, name in enumerate(panel.names) if news[row]}
     for row, name in enumerate(panel.names):
         for part in name.parts:
             other = rows.get(part)

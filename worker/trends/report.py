@@ -20,6 +20,7 @@ from shared.schemas.trends import (
     ValueTrend,
 )
 from worker.trends.arrays import Dates, Floats, expit, logit
+from worker.trends.backing import by_segment, told_sources, with_backing
 from worker.trends.backtest import (
     WANTED_ORIGINS,
     Conformal,
@@ -30,7 +31,6 @@ from worker.trends.backtest import (
 )
 from worker.trends.changes import observed_change, significant
 from worker.trends.classify import classify, find_flashes, flash_mask, season_of
-from worker.trends.backing import by_segment, told_sources, with_backing
 from worker.trends.forecast import forecast, method_for
 from worker.trends.inside import Inside, look_inside
 from worker.trends.observations import Observations

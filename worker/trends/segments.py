@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from shared.schemas.trends import TrendOptions
-from worker.trends.arrays import Bools, Floats, Ints
+from worker.trends.arrays import Bools, Floats, Ints, summed
 from worker.trends.coded import coded
 from worker.trends.inside import Inside, inside_of
 from worker.trends.observations import UNKNOWN, Observations
@@ -99,7 +99,7 @@ def _dense(observations: Observations, options: TrendOptions, rows: Inside) -> l
     known = codes >= 0
     size = len(observations.segment_names)
     flat = codes[known] * rows.periods + rows.places[known]
-    counts = np.bincount(flat, rows.counts[known], size * rows.periods).reshape(size, -1)
+    counts = summed(flat, rows.counts[known], size * rows.periods).reshape(size, -1)
     filled = (counts > 0).mean(1) >= FILLED
     usual = np.array([np.median(row[row > 0]) if np.any(row > 0) else 0 for row in counts])
     dense = np.flatnonzero(filled & (usual >= options.minimum_per_period))
@@ -119,14 +119,14 @@ def _count(
         codes, group, places = one.codes[known], segment[known], rows.places[known]
         flat = (group * one.size + codes) * periods + places
         shape, size = (number, one.size, periods), number * one.size * periods
-        capped = np.bincount(flat, mass[known], size).reshape(shape)
-        spread = np.bincount(group * periods + places, squares[known], number * periods)
+        capped = summed(flat, mass[known], size).reshape(shape)
+        spread = summed(group * periods + places, squares[known], number * periods)
         whole = capped.sum(1)
         totals = _divided(whole**2, spread.reshape(number, periods))
         counts.totals[:, one.series] = totals[:, None, :]
         counts.effective[:, one.series] = capped * _divided(totals, whole)[:, None, :]
-        counts.weighted[:, one.series] = np.bincount(flat, plain[known], size).reshape(shape)
-        counts.garments[:, one.series] = np.bincount(
+        counts.weighted[:, one.series] = summed(flat, plain[known], size).reshape(shape)
+        counts.garments[:, one.series] = summed(
             group * one.size + codes, rows.counts[known], number * one.size
         ).reshape(number, one.size)
     return counts

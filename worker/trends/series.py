@@ -9,7 +9,7 @@ import numpy as np
 
 from shared.errors import InvalidInputError, TooLittleDataError
 from shared.schemas.trends import Period, TrendOptions
-from worker.trends.arrays import Bools, Dates, Floats, Ints
+from worker.trends.arrays import Bools, Dates, Floats, Ints, summed
 from worker.trends.inside import LEAST_GARMENTS, LEAST_PERIODS, Inside, look_inside
 from worker.trends.observations import Observations
 from worker.trends.periods import SEASONS
@@ -244,7 +244,7 @@ def _count(column: _Column, rows: Inside) -> _Block | None:
     """Count one attribute; ``None`` where there would be fewer than two series."""
     known = column.codes >= 0
     size = len(column.vocabulary)
-    garments = np.bincount(column.codes[known], rows.counts[known], size).astype(np.float64)
+    garments = summed(column.codes[known], rows.counts[known], size)
     kept = _followed(garments, column)
     rare = float(garments.sum() - garments[kept].sum())
     if len(kept) == 0 or len(kept) + (rare > 0) < 2:  # noqa: PLR2004 - a share needs a rival
@@ -285,15 +285,15 @@ def _sums(codes: Ints, known: Bools, rows: Inside, series: int) -> _Sums:
     size = series * rows.periods
     flat = codes * rows.periods + places
     mass, squares = rows.mass[known], rows.squares[known]
-    capped = np.bincount(flat, mass, minlength=size).astype(np.float64)
-    plain = np.bincount(flat, (rows.counts * rows.weights)[known], minlength=size)
-    whole = np.bincount(places, mass, minlength=rows.periods).astype(np.float64)
-    spread = np.bincount(places, squares, minlength=rows.periods)
+    capped = summed(flat, mass, size)
+    plain = summed(flat, (rows.counts * rows.weights)[known], size)
+    whole = summed(places, mass, rows.periods)
+    spread = summed(places, squares, rows.periods)
     totals = np.divide(whole**2, spread, out=np.zeros_like(whole), where=spread > 0)
     scale = np.divide(totals, whole, out=np.zeros_like(whole), where=whole > 0)
     shape = (series, rows.periods)
     return _Sums(
-        weighted=plain.astype(np.float64).reshape(shape),
+        weighted=plain.reshape(shape),
         effective=capped.reshape(shape) * scale,
         totals=totals,
     )

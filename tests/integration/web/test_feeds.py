@@ -97,7 +97,7 @@ def test_the_same_batch_with_the_same_key_makes_one_job(client: FlaskClient) -> 
 def test_a_batch_that_does_not_fit_is_refused_and_leaves_nothing(
     client: FlaskClient, store: ArtifactStore, parts: dict[str, Any]
 ) -> None:
-    sent = {
+    sent: dict[str, Any] = {
         name: (BytesIO(part[0]), part[1]) if isinstance(part, tuple) else part
         for name, part in parts.items()
     }
@@ -113,7 +113,7 @@ def test_a_batch_must_be_multipart_and_not_too_large(client: FlaskClient) -> Non
 
 
 def test_a_deleted_feed_leaves_nothing(
-    client: FlaskClient, records: Records, store: ArtifactStore, shop: Shop
+    client: FlaskClient, store: ArtifactStore, shop: Shop
 ) -> None:
     catalog = client.get("/v1/feeds/street").get_json()["catalog_id"]
     places = [keys.feed_columns(shop.feed_id, "col_1"), keys.shard(catalog, "shard_1")]
@@ -126,9 +126,7 @@ def test_a_deleted_feed_leaves_nothing(
     assert client.delete("/v1/feeds/street").status_code == 404
 
 
-def test_counts_alone_are_enough_to_ask_for_a_report(
-    rival: FlaskClient, records: Records
-) -> None:
+def test_counts_alone_are_enough_to_ask_for_a_report(rival: FlaskClient, records: Records) -> None:
     assert rival.post("/v1/trend-reports", json={}).status_code == 422
     feed = rival.post("/v1/feeds", json={"name": "vogue"}).get_json()
     values = {
@@ -154,7 +152,11 @@ def test_the_last_good_report_says_since_when_later_ones_fail(
         about = spec.model_copy(update={"catalog_id": report.catalog_id})
         failed = []
         for reason in ("internal", "too_little_data"):
-            error = {"reason": reason, "message": f"because of {reason}", "details": {}}
+            error: dict[str, Any] = {
+                "reason": reason,
+                "message": f"because of {reason}",
+                "details": {},
+            }
             held = running(tx, shop, about)
             failed.append(lifecycle.finish(tx, held, JobState.FAILED, error=error))
     latest = client.get("/v1/trend-reports/latest").get_json()
@@ -174,7 +176,7 @@ def test_the_values_of_a_feed_are_no_values_of_the_shop(records: Records, shop: 
         feed = feeds.get(tx, shop.site_id, "street")
         before = catalogs.values_of(tx, shop.site_id, "colour")
         row = {"attributes": {"colour": "ultraviolet"}}
-        garment = {
+        garment: dict[str, Any] = {
             "id": "gar_x", "shard_id": "shard_x", "shard_index": 0, "name": "x", "sha256": "x",
             "perceptual_hash": 0, "colour_measured": False, "palette": [], "date": None,
             "weight": 1.0, "segment": None, "source": None, "account": None,

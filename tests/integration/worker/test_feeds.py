@@ -100,7 +100,9 @@ def shop_filled(runtime: Runtime, site: str, archive: Path) -> str:
 def test_a_batch_of_counts_is_added_whole_and_names_what_was_not_taken(
     runtime: Runtime, site: str, feed: str
 ) -> None:
-    text = "date,category,count,segment\n2026-03-02,dress,5,\nnever,dress,1,\n2026-03-03,coat,7,de\n"
+    text = (
+        "date,category,count,segment\n2026-03-02,dress,5,\nnever,dress,1,\n2026-03-03,coat,7,de\n"
+    )
     done = counted(runtime, site, feed, text)
     assert done.state is JobState.SUCCEEDED, done.error
     assert done.result is not None

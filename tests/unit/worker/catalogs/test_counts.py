@@ -97,9 +97,7 @@ def test_a_line_that_is_no_json_is_named_and_the_rest_goes_on(tmp_path: Path) ->
         ('date,category\n2026-03-02,"dress\n', "cannot be read as CSV"),
     ],
 )
-def test_a_file_that_cannot_be_trusted_is_one_error(
-    tmp_path: Path, text: str, reason: str
-) -> None:
+def test_a_file_that_cannot_be_trusted_is_one_error(tmp_path: Path, text: str, reason: str) -> None:
     with pytest.raises(UnreadableSourceError, match=reason):
         _read(tmp_path, text)
 

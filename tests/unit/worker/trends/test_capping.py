@@ -6,18 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.schemas.trends import TrendOptions
+from tests.unit.worker.trends.test_series import TODAY
 from worker.trends.capping import cap
 from worker.trends.inside import Inside, look_inside
 from worker.trends.observations import from_rows
-from tests.unit.worker.trends.test_series import TODAY
 
 
 def _parts(groups: list[int], counts: list[float], limit: float) -> np.ndarray:
     codes = np.array(groups, dtype=np.int32)
     ones, places = np.ones(len(codes)), np.zeros(len(codes), dtype=np.int64)
-    found = cap(
-        codes, places, np.array(counts), ones, size=max(groups) + 1, periods=1, limit=limit
-    )
+    found = cap(codes, places, np.array(counts), ones, size=max(groups) + 1, periods=1, limit=limit)
     mass = found.factors * counts
     return np.asarray(mass / mass.sum())
 
