@@ -73,7 +73,8 @@ def look_inside(observations: Observations, options: TrendOptions, *, today: dat
     days = observations.dates[usable]
     counts = observations.multiplicity[usable]
     _require(float(counts.sum()))
-    period = choose_period(days, counts, options)
+    sources = None if observations.sources is None else observations.sources[usable]
+    period = choose_period(days, counts, options, sources=sources)
     steps = period_numbers(days, period)
     first = _first_step(steps, counts, SEASONS[period])
     inside = steps >= first
