@@ -105,7 +105,9 @@ def _shown(
     ids = observations.ids
     if ids is None:
         return [()] * one.size
-    codes = one.codes[newest]
+    # In 16 bits NumPy sorts by counting, ten times as fast.
+    narrow = np.int16 if one.size <= np.iinfo(np.int16).max else np.int64
+    codes = one.codes[newest].astype(narrow)
     order = np.argsort(codes, kind="stable")  # by series, the newest first within each
     edges = np.searchsorted(codes[order], np.arange(one.size + 1))
     result = []
