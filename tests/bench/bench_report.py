@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
 
@@ -32,17 +32,18 @@ GENERATED_AT = datetime(2026, 7, 15, 9, tzinfo=UTC)
 @click.option("--versions", default=20, show_default=True, help="Ingests that brought them.")
 @click.option("--brands", default=400, show_default=True, help="Values of the largest attribute.")
 @click.option("--segments/--no-segments", default=True, show_default=True)
+@click.option("--draw/--no-draw", default=True, show_default=True, help="The page and plots.")
 @click.option("--keep", is_flag=True, help="Keep the database and the store.")
 @click.option("--child", default=None, hidden=True)
 def main(  # noqa: PLR0913 - one parameter an option is click's way
-    *, out: Path, rows: int, years: int, versions: int, brands: int, segments: bool, keep: bool,
-    child: str | None,
+    *, out: Path, rows: int, years: int, versions: int, brands: int, segments: bool, draw: bool,
+    keep: bool, child: str | None,
 ) -> None:  # fmt: skip
     """Measure a report from rows, from column files, and after one more day."""
     world = World(rows, years, versions, _values(brands))
     home = out / "home"
     if child is not None:
-        click.echo(json.dumps(_measured(child, home, world, segments=segments)))
+        click.echo(json.dumps(_measured(child, home, world, segments=segments, draw=draw)))
         return
     if home.exists() and not (home / "filled").exists():
         shutil.rmtree(home)
@@ -50,9 +51,15 @@ def main(  # noqa: PLR0913 - one parameter an option is click's way
         click.echo(f"Writing {rows:,} garments ...")
         report_world.fill(home, world)
         (home / "filled").touch()
+    options = [
+        *("--out", str(out), "--rows", str(rows), "--years", str(years)),
+        *("--versions", str(versions), "--brands", str(brands)),
+        "--segments" if segments else "--no-segments",
+        "--draw" if draw else "--no-draw",
+    ]
     told: dict[str, Any] = {"machine": machine.facts(), "world": vars(world), "runs": {}}
     for name in ("rows", "columns", "day", "day again"):
-        told["runs"][name] = _in_child(name, sys.argv[1:] or _again(locals()))
+        told["runs"][name] = _in_child(name, options)
         click.echo(f"{name}: {_line(told['runs'][name])}")
         results.write(out / "report.json", told)
     click.echo(_verdict(told["runs"]))
@@ -62,13 +69,6 @@ def main(  # noqa: PLR0913 - one parameter an option is click's way
 
 def _values(brands: int) -> dict[str, int]:
     return {"category": 40, "colour": 20, "material": 40, "pattern": 12, "brand": brands}
-
-
-def _again(told: Mapping[str, Any]) -> list[str]:
-    """Return the options for a child, where this process was not started by a command line."""
-    names = ("out", "rows", "years", "versions", "brands")
-    options = [part for name in names for part in (f"--{name}", str(told[name]))]
-    return [*options, "--segments" if told["segments"] else "--no-segments"]
 
 
 def _in_child(name: str, options: list[str]) -> dict[str, Any]:
@@ -96,21 +96,20 @@ class _Stages:
         }
 
 
-def _measured(name: str, home: Path, world: World, *, segments: bool) -> dict[str, Any]:
+def _measured(name: str, home: Path, world: World, *, segments: bool, draw: bool) -> dict[str, Any]:
     """Make one report as a job does, without the queue."""
     from shared.artifacts import open_store
     from shared.records import catalogs, sites
     from shared.schemas.trends import TrendOptions
     from worker.jobs import columns
     from worker.jobs.reports import fingerprint_of
-    from worker.runtime import Runtime
     from worker.trends.page import render
     from worker.trends.report import build_report
 
     stages = _Stages()
     settings, records = report_world.open_home(home)
     store = open_store(settings)
-    runtime = cast("Runtime", _Runtime(settings, records, store))
+    runtime: Any = _Runtime(settings, records, store)
     if name.startswith("day"):
         at = 1 + (name == "day again")
         catalog, version, rows = report_world.add_day(home, world, day=at)
@@ -131,7 +130,7 @@ def _measured(name: str, home: Path, world: World, *, segments: bool) -> dict[st
     with stages.timed("report"):
         report = build_report(whole, options, generated_at=GENERATED_AT, fingerprint=mark)
     with stages.timed("draw"):
-        files = render(report)
+        files = render(report) if draw else {}
     records.close()
     return {
         "garments": report.data.used,
