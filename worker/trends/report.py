@@ -35,7 +35,7 @@ from worker.trends.forecast import forecast, method_for
 from worker.trends.inside import Inside, look_inside
 from worker.trends.observations import Observations
 from worker.trends.periods import following
-from worker.trends.ranking import Findings, number, rankings
+from worker.trends.ranking import Findings, number, rankings, rounded
 from worker.trends.segments import segment_panels, with_segments
 from worker.trends.series import Panel, build_panel
 
@@ -330,7 +330,8 @@ def _days(starts: Dates) -> tuple[date, ...]:
 
 
 def _numbers(values: Floats) -> tuple[float, ...]:
-    return tuple(number(value) for value in values)
+    found: list[float] = rounded(values).tolist()
+    return tuple(found)
 
 
 def _maybe(value: float) -> float | None:
@@ -338,4 +339,5 @@ def _maybe(value: float) -> float | None:
 
 
 def _perhaps(values: Floats) -> tuple[float | None, ...]:
-    return tuple(_maybe(float(value)) for value in values)
+    found: list[float] = rounded(values).tolist()
+    return tuple(value if math.isfinite(value) else None for value in found)

@@ -14,6 +14,7 @@ from shared.demo import drawn
 from shared.errors import TooLittleDataError
 from shared.schemas.trends import TrendOptions, TrendReport
 from worker.trends.observations import Observations, from_rows
+from worker.trends.ranking import number, rounded
 from worker.trends.report import build_report, default_horizon
 
 Shop = Callable[..., Observations]
@@ -204,3 +205,12 @@ def test_a_report_tells_segments_sources_and_a_fixed_mix(shop: Shop, now: dateti
 def test_a_known_fingerprint_stands_in_the_report(shop: Shop, now: datetime) -> None:
     report = build_report(shop(), TrendOptions(), generated_at=now, fingerprint="f" * 64)
     assert report.data_fingerprint == "f" * 64
+
+
+def test_many_numbers_are_rounded_as_one_is() -> None:
+    rng = np.random.default_rng(0)
+    values = np.concatenate([10 ** rng.uniform(-9, 7, 5000) * rng.choice([-1, 1], 5000), [0, 1e9]])
+    assert rounded(values).tolist() == pytest.approx([number(one) for one in values], rel=1e-12)
+    assert np.isnan(rounded(np.array([np.nan]))[0])
+    shares = rng.random(5000)
+    assert rounded(shares).tolist() == [number(one) for one in shares]
