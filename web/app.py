@@ -20,6 +20,7 @@ from web import bodies, documents, errors
 from web.api import (
     catalogs,
     designs,
+    feeds,
     garments,
     health,
     jobs,
@@ -102,6 +103,7 @@ def create_app(
         designs,
         shoppers,
         provenance,
+        feeds,
         trends,
         health,
     ):

@@ -15,6 +15,7 @@ from shared.schemas.designs import (
     VariationRequest,
     WalkRequest,
 )
+from shared.schemas.feeds import Feed, FeedRequest
 from shared.schemas.figures import Comparison
 from shared.schemas.health import Health, Readiness
 from shared.schemas.jobs import Job, JobBatch
@@ -34,20 +35,23 @@ from shared.schemas.shoppers import (
 )
 from web.api.catalogs import CatalogList
 from web.api.designs import DesignList
+from web.api.feeds import FeedBatchList, FeedList
 from web.api.garments import GarmentList
 from web.api.jobs import AttemptList, JobList
 from web.api.models import ModelList, ReleaseList
 from web.api.provenance import PictureUpload
 from web.api.shoppers import ErasureList, PreferenceList, ShopperList
 from web.api.trends import ReportList
-from web.uploads import GarmentUpload
+from web.uploads import BatchUpload, GarmentUpload
 
 _REF: Final = "#/components/schemas/{model}"
 
 _ASKED: Final = (
+    BatchUpload,
     CatalogRequest,
     DesignBatch,
     DesignRequest,
+    FeedRequest,
     FolderRequest,
     GarmentUpload,
     MixRequest,
@@ -60,6 +64,8 @@ _ASKED: Final = (
     WalkRequest,
 )
 _FILES: Final = (
+    ("BatchUpload", "archive"),
+    ("BatchUpload", "counts"),
     ("GarmentUpload", "archive"),
     ("GarmentUpload", "image"),
     ("PictureUpload", "image"),
@@ -73,6 +79,9 @@ _ANSWERED: Final = (
     DesignList,
     Erasure,
     ErasureList,
+    Feed,
+    FeedBatchList,
+    FeedList,
     Garment,
     GarmentList,
     Health,

@@ -159,7 +159,7 @@ def _index(tx: Transaction, catalog: str | None) -> Index:
         found = next(iter(indexes.of_site(tx, site_id)), None)
         name = "None of the site's catalogs"
     else:
-        named = catalogs.get(tx, site_id, catalog)
+        named = catalogs.own(tx, site_id, catalog)
         found = indexes.newest(tx, site_id, named.id)
         name = f"Catalog {named.name!r} is not one of those that"
     if found is None:

@@ -11,6 +11,26 @@ def shard(catalog_id: str, shard_id: str) -> str:
     return f"catalogs/{catalog_id}/shards/{shard_id}.npy"
 
 
+def columns(catalog_id: str, columns_id: str) -> str:
+    """What trend reports read of the garments that a catalog version added, as .npz."""
+    return f"catalogs/{catalog_id}/columns/{columns_id}.npz"
+
+
+def feed(feed_id: str) -> str:
+    """The prefix of a feed's files."""
+    return f"feeds/{feed_id}/"
+
+
+def feed_columns(feed_id: str, columns_id: str) -> str:
+    """What trend reports read of one batch of counts, as .npz."""
+    return f"{feed(feed_id)}{columns_id}.npz"
+
+
+def catalog(catalog_id: str) -> str:
+    """The prefix of all that belongs to a catalog."""
+    return f"catalogs/{catalog_id}/"
+
+
 def extractors(catalog_id: str, mark: str) -> str:
     """The prefix of what measures releases of a catalog; the mark names what it was trained on."""
     return f"catalogs/{catalog_id}/extractors/{mark}/"

@@ -37,6 +37,7 @@ toile = LazyGroup(
         ),
         "shopper": ("shared.cli.shoppers:shopper", "Say what shoppers like, and what they may."),
         "jobs": ("shared.cli.jobs:jobs", "Look at jobs, wait for them, cancel and retry them."),
+        "feed": ("shared.cli.feeds:feed", "Add what others show and count, for trend reports."),
         "trends": ("shared.cli.trends:trends", "Make a trend report."),
     },
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -110,11 +110,12 @@ def _show_result(name: str, result: IngestResult) -> None:
         f"{name} is at version {result.version}: {result.added:,} added, {result.merged:,} exact "
         f"copies merged, {result.near_duplicates:,} near-duplicates, {result.rejected:,} not taken."
     )
-    _show_reasons("Not taken", result.rejections, result.rejected)
-    _show_reasons("Taken, but", result.remarks, len(result.remarks))
+    show_reasons("Not taken", result.rejections, result.rejected)
+    show_reasons("Taken, but", result.remarks, len(result.remarks))
 
 
-def _show_reasons(title: str, reasons: Sequence[Rejection], total: int) -> None:
+def show_reasons(title: str, reasons: Sequence[Rejection], total: int) -> None:
+    """Print the first of what was not taken in, or not as its owner may think."""
     for one in reasons[:_SHOWN]:
         click.echo(f"  {title}: {one.name}: {one.reason}")
     if total > _SHOWN:

@@ -56,6 +56,27 @@ def weight(name: str, weight: float) -> None:
 
 
 @site.command()
+@click.argument("name")
+@click.argument("seconds")
+def schedule(name: str, seconds: str) -> None:
+    """Set how often a site's trend report is made anew, in SECONDS; 0 is never.
+
+    The word `default` goes back to TOILE_TREND_SCHEDULE_SECONDS. Where nothing has changed since
+    the last report, none is made.
+    """
+    try:
+        wanted = None if seconds == "default" else float(seconds)
+    except ValueError:
+        message = f"{seconds!r} is neither a number of seconds nor `default`."
+        raise click.UsageError(message) from None
+    with open_records(load_settings()) as records, records.transaction() as tx:
+        changed = sites.set_schedule(tx, name, wanted)
+    told = {None: "on the server's own schedule", 0.0: "only when asked for"}
+    when = told.get(changed.trend_schedule_seconds, f"every {wanted or 0:g} seconds")
+    click.echo(f"{changed.name}'s trend reports are now made {when}.")
+
+
+@site.command()
 @click.argument("model")
 @click.argument("name")
 @click.option("--stop", is_flag=True, help="Take the model back; designs that it made stay.")

@@ -23,6 +23,7 @@ from shared.schemas.designs import (
     VariationRequest,
     WalkRequest,
 )
+from shared.schemas.feeds import Feed, FeedBatch, FeedRequest
 from shared.schemas.figures import Comparison
 from shared.schemas.health import Readiness
 from shared.schemas.jobs import Job, JobBatch, JobState
@@ -122,6 +123,40 @@ class Client:
     def add_path(self, catalog: str, path: str) -> Job:
         """Take in what lies on the server, below one of its TOILE_IMPORT_ROOTS."""
         return self._post(f"/v1/catalogs/{_part(catalog)}/garments", Job, json_body={"path": path})
+
+    def feeds(self) -> list[Feed]:
+        """Return all feeds, newest first."""
+        return list(self._every("/v1/feeds", Feed))
+
+    def feed(self, reference: str) -> Feed:
+        """Return a feed by its id or name."""
+        return self._get(f"/v1/feeds/{_part(reference)}", Feed)
+
+    def create_feed(self, request: FeedRequest) -> Feed:
+        """Make an empty feed, or return the one of that name."""
+        try:
+            return self._post("/v1/feeds", Feed, json_body=_body(request))
+        except ApiError as error:
+            if error.reason != ConflictError.reason:
+                raise
+            return self.feed(request.name)
+
+    def delete_feed(self, reference: str) -> None:
+        """Delete a feed with all that it brought."""
+        self._http.send(Request("DELETE", f"/v1/feeds/{_part(reference)}"))
+
+    def batches(self, feed: str) -> list[FeedBatch]:
+        """Return a feed's batches, newest first."""
+        return list(self._every(f"/v1/feeds/{_part(feed)}/batches", FeedBatch))
+
+    def add_counts(self, feed: str, counts: Path, *, revises: bool = False) -> Job:
+        """Upload counts, as CSV or JSON lines; revising, they replace what was said before."""
+        form = {"revises": "true"} if revises else {}
+        return self._send_file(_batches(feed), Part("counts", counts, counts.name), form)
+
+    def add_images(self, feed: str, archive: Path) -> Job:
+        """Upload a zip or tar of dated images with a manifest."""
+        return self._send_file(_batches(feed), Part("archive", archive, archive.name), {})
 
     def train(self, request: TrainingRequest) -> Job:
         """Train a model on a catalog."""
@@ -305,7 +340,9 @@ class Client:
         return target
 
     def _upload(self, catalog: str, part: Part, form: dict[str, str]) -> Job:
-        path = f"/v1/catalogs/{_part(catalog)}/garments"
+        return self._send_file(f"/v1/catalogs/{_part(catalog)}/garments", part, form)
+
+    def _send_file(self, path: str, part: Part, form: dict[str, str]) -> Job:
         request = Request("POST", path, form=form, file=part, seconds=_UPLOAD_SECONDS)
         return self._read(request, Job)
 
@@ -360,6 +397,10 @@ def ended_well(job: Job) -> Job:
 
 def _body(schema: Schema) -> dict[str, Any]:
     return schema.model_dump(mode="json", exclude_none=True)
+
+
+def _batches(feed: str) -> str:
+    return f"/v1/feeds/{_part(feed)}/batches"
 
 
 def _shopper(ref: str) -> str:

@@ -1,10 +1,9 @@
 """Catalogs, their versions and shards, and the garments in them."""
 
-import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import func, insert, or_, select
+from sqlalchemy import Text, cast, delete, func, insert, or_, select, update
 
 from shared import ids
 from shared.colour import lab_to_hex
@@ -13,7 +12,7 @@ from shared.records.engine import Transaction
 from shared.records.rows import Page, columns_of, page_of
 from shared.records.tables import CatalogRow, CatalogVersionRow, GarmentRow, ShardRow
 from shared.schemas.base import Schema
-from shared.schemas.catalogs import Catalog, CatalogRequest, Garment, Swatch
+from shared.schemas.catalogs import Catalog, CatalogRequest, Garment, Purpose, Swatch
 
 _BATCH: Final = 5_000
 
@@ -39,6 +38,21 @@ class GarmentPlace(Schema):
     sha256: str
 
 
+class Columns(Schema):
+    """Where the column file of some observations is, and a hash of what it says."""
+
+    artifact: str
+    mark: str
+
+
+class Observed(Schema):
+    """A catalog version whose garments trend reports count; without columns, make them first."""
+
+    catalog_id: str
+    version: int
+    columns: Columns | None
+
+
 class KnownGarment(Schema):
     """What an ingest must know of a garment that is there already, and where its picture is."""
 
@@ -49,7 +63,13 @@ class KnownGarment(Schema):
     shard_index: int
 
 
-def create(tx: Transaction, site_id: str, request: CatalogRequest) -> Catalog:
+def create(
+    tx: Transaction,
+    site_id: str,
+    request: CatalogRequest,
+    *,
+    purpose: Purpose = Purpose.CATALOG,
+) -> Catalog:
     """Make an empty catalog.
 
     Raises:
@@ -69,6 +89,7 @@ def create(tx: Transaction, site_id: str, request: CatalogRequest) -> Catalog:
         version=0,
         garments=0,
         attributes={},
+        purpose=purpose,
         created_at=tx.now,
         updated_at=tx.now,
     )
@@ -91,18 +112,41 @@ def get(tx: Transaction, site_id: str, reference: str) -> Catalog:
     return _catalog(row)
 
 
+def own(tx: Transaction, site_id: str, reference: str) -> Catalog:
+    """Return one of the site's own catalogs: one that is trained on and recommended from.
+
+    Raises:
+        NotFoundError: the site has none of that id or name.
+        ConflictError: it holds a feed's pictures.
+    """
+    found = get(tx, site_id, reference)
+    if found.purpose is Purpose.FEED:
+        raise ConflictError(
+            f"Catalog {found.id} holds the pictures of feed {found.name}: they are evidence of "
+            "trends, and are neither on sale nor the site's own. Name a catalog that GET "
+            "/v1/catalogs lists; pictures are added to a feed as batches.",
+            catalog=found.id,
+            feed=found.name,
+        )
+    return found
+
+
 def page(
     tx: Transaction, site_id: str, *, cursor: str | None = None, limit: int = 20
 ) -> Page[Catalog]:
-    """Return a site's catalogs, newest first."""
-    query = select(CatalogRow).where(CatalogRow.site_id == site_id)
+    """Return a site's catalogs, newest first; those of feeds are no catalogs of the site's own."""
+    query = select(CatalogRow).where(
+        CatalogRow.site_id == site_id, CatalogRow.purpose == Purpose.CATALOG
+    )
     order = (CatalogRow.created_at, CatalogRow.id)
     return page_of(tx, query, order=order, cursor=cursor, limit=limit, read=_catalog)
 
 
 def values_of(tx: Transaction, site_id: str, attribute: str) -> set[str]:
-    """Return all values of an attribute that garments of the site have."""
-    query = select(CatalogRow.attributes).where(CatalogRow.site_id == site_id)
+    """Return all values of an attribute that garments of the site's own catalogs have."""
+    query = select(CatalogRow.attributes).where(
+        CatalogRow.site_id == site_id, CatalogRow.purpose == Purpose.CATALOG
+    )
     return {value for counts in tx.session.scalars(query) for value in counts.get(attribute, {})}
 
 
@@ -137,7 +181,7 @@ def known(tx: Transaction, catalog_id: str) -> list[KnownGarment]:
     return [KnownGarment(**dict(zip(names, row, strict=True))) for row in rows]
 
 
-def publish_version(
+def publish_version(  # noqa: PLR0913 - the parts of a version, all of one transaction
     tx: Transaction,
     catalog_id: str,
     *,
@@ -146,6 +190,7 @@ def publish_version(
     shape: tuple[int, int],
     shards: Sequence[Mapping[str, Any]],
     garments: Sequence[Mapping[str, Any]],
+    columns: Columns | None = None,
 ) -> Catalog:
     """Add an ingest's shards and garments to a catalog as its next version.
 
@@ -157,6 +202,7 @@ def publish_version(
         shape: side of the stored pictures, pixels; and 1 channel for grey, 3 for RGB.
         shards: columns of the shards but `catalog_id` and `version`.
         garments: columns of the garments but `site_id`, `catalog_id` and `added_in_version`.
+        columns: what trend reports read of these garments; unset, it is made when one does.
 
     Raises:
         CatalogChangedError: another ingest published first; this one must look again.
@@ -183,6 +229,8 @@ def publish_version(
             number=row.version,
             garments=row.garments,
             job_id=job_id,
+            columns_artifact=None if columns is None else columns.artifact,
+            columns_mark=None if columns is None else columns.mark,
             created_at=tx.now,
         )
     )
@@ -260,20 +308,66 @@ def seen_up_to(
     yield from (tuple(row) for row in result)
 
 
-def observed(
-    tx: Transaction, site_id: str, catalog_id: str | None
-) -> Iterator[tuple[dt.date | None, float, str | None, dict[str, str]]]:
-    """Yield (date, weight, segment, attributes) of every garment of a site, dated or not."""
+def versions_observed(tx: Transaction, site_id: str, catalog_id: str | None) -> list[Observed]:
+    """Return the versions of one catalog, or of all of a site's, feeds' too, oldest first."""
+    query = (
+        select(
+            CatalogVersionRow.catalog_id,
+            CatalogVersionRow.number,
+            CatalogVersionRow.columns_artifact,
+            CatalogVersionRow.columns_mark,
+        )
+        .join(CatalogRow, CatalogRow.id == CatalogVersionRow.catalog_id)
+        .where(CatalogRow.site_id == site_id)
+        .order_by(CatalogRow.created_at, CatalogRow.id, CatalogVersionRow.number)
+    )
+    if catalog_id is not None:
+        query = query.where(CatalogRow.id == catalog_id)
+    return [
+        Observed(
+            catalog_id=catalog,
+            version=number,
+            columns=None if not artifact or not mark else Columns(artifact=artifact, mark=mark),
+        )
+        for catalog, number, artifact, mark in tx.session.execute(query)
+    ]
+
+
+def set_columns(tx: Transaction, catalog_id: str, version: int, columns: Columns) -> None:
+    """Write where the column file of a version is."""
+    tx.session.execute(
+        update(CatalogVersionRow)
+        .where(CatalogVersionRow.catalog_id == catalog_id, CatalogVersionRow.number == version)
+        .values(columns_artifact=columns.artifact, columns_mark=columns.mark)
+    )
+
+
+def observed(tx: Transaction, catalog_id: str, version: int) -> Iterator[tuple[Any, ...]]:
+    """Yield what trend reports count of the garments that one version added, dated or not.
+
+    Each is (id, date, weight, segment, source, account, attributes as JSON text, whether its colour
+    was measured). The attributes stay text: two million garments have a few thousand different
+    ones, and to parse each again would take most of the time.
+    """
     query = select(
+        GarmentRow.id,
         GarmentRow.date,
         GarmentRow.weight,
         GarmentRow.segment,
-        GarmentRow.attributes,
-    ).where(GarmentRow.site_id == site_id)
-    if catalog_id is not None:
-        query = query.where(GarmentRow.catalog_id == catalog_id)
+        GarmentRow.source,
+        GarmentRow.account,
+        cast(GarmentRow.attributes, Text),
+        GarmentRow.colour_measured,
+    ).where(GarmentRow.catalog_id == catalog_id, GarmentRow.added_in_version == version)
     result = tx.session.execute(query.execution_options(yield_per=_BATCH))
-    yield from (tuple(row) for row in result)  # type: ignore[misc]  # the columns fix the length
+    yield from (tuple(row) for row in result)
+
+
+def erase(tx: Transaction, catalog_id: str) -> None:
+    """Remove a catalog with all of its garments and versions; its artifacts are the caller's."""
+    for table in (GarmentRow, ShardRow, CatalogVersionRow):
+        tx.session.execute(delete(table).where(table.catalog_id == catalog_id))
+    tx.session.execute(delete(CatalogRow).where(CatalogRow.id == catalog_id))
 
 
 def garment(tx: Transaction, site_id: str, garment_id: str) -> GarmentPlace:

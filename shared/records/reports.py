@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, select
 
 from shared.errors import NotFoundError
 from shared.records.engine import Transaction
 from shared.records.rows import Page, columns_of, page_of
-from shared.records.tables import ReportRow
+from shared.records.tables import JobRow, ReportRow
 from shared.schemas.base import Schema
-from shared.schemas.reports import ReportView
+from shared.schemas.jobs import JobKind, JobState
+from shared.schemas.reports import Failing, ReportView
 
 
 class ReportPlace(Schema):
@@ -31,10 +32,51 @@ def publish(tx: Transaction, values: Mapping[str, Any]) -> ReportView:
 def page(
     tx: Transaction, site_id: str, *, cursor: str | None = None, limit: int = 20
 ) -> Page[ReportView]:
-    """Return a site's reports, newest first."""
+    """Return a site's reports, newest first; the newest one says whether later tries fail."""
     query = select(ReportRow).where(ReportRow.site_id == site_id)
     order = (ReportRow.created_at, ReportRow.id)
-    return page_of(tx, query, order=order, cursor=cursor, limit=limit, read=_report)
+    found = page_of(tx, query, order=order, cursor=cursor, limit=limit, read=_report)
+    if cursor is not None or not found.items:
+        return found
+    first = _with_failing(tx, site_id, found.items[0])
+    return Page([first, *found.items[1:]], found.next_cursor)
+
+
+def failing(tx: Transaction, site_id: str, catalog_id: str | None) -> Failing | None:
+    """Return since when reports over one catalog (None: over all) fail, or None where they do not.
+
+    Counted are the jobs that ended after the last one that succeeded, unchanged ones too.
+    """
+    ended = (JobRow.finished_at.desc(), JobRow.id.desc())
+    about = _about(site_id, catalog_id)
+    good = tx.session.scalars(
+        select(JobRow).where(about, JobRow.state == JobState.SUCCEEDED).order_by(*ended).limit(1)
+    ).first()
+    query = select(JobRow).where(about, JobRow.state == JobState.FAILED)
+    if good is not None:
+        query = query.where(JobRow.finished_at > good.finished_at)
+    failed = tx.session.scalars(query.order_by(*ended)).all()
+    if not failed or failed[-1].finished_at is None:
+        return None
+    error = failed[0].error or {}
+    return Failing(
+        since=failed[-1].finished_at,
+        attempts=len(failed),
+        job_id=failed[0].id,
+        reason=str(error.get("reason", failed[0].reason)),
+        message=str(error.get("message", "")),
+    )
+
+
+def _about(site_id: str, catalog_id: str | None) -> ColumnElement[bool]:
+    catalog = JobRow.spec["catalog_id"].as_string()
+    same = catalog.is_(None) if catalog_id is None else catalog == catalog_id
+    return and_(JobRow.site_id == site_id, JobRow.kind == JobKind.TREND_REPORT, same)
+
+
+def _with_failing(tx: Transaction, site_id: str, report: ReportView) -> ReportView:
+    found = failing(tx, site_id, report.catalog_id)
+    return report if found is None else report.model_copy(update={"failing": found})
 
 
 def newest(tx: Transaction, site_id: str, catalog_id: str | None) -> ReportView | None:
@@ -65,7 +107,10 @@ def get(tx: Transaction, site_id: str, report_id: str) -> ReportPlace:
             f"There is no trend report {report_id!r}. POST /v1/trend-reports makes one.",
             id=report_id,
         )
-    return ReportPlace(report=_report(row), artifacts=dict(row.files))
+    report = _report(row)
+    if report_id == "latest":
+        report = _with_failing(tx, site_id, report)
+    return ReportPlace(report=report, artifacts=dict(row.files))
 
 
 def _report(row: ReportRow) -> ReportView:

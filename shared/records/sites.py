@@ -15,6 +15,8 @@ from shared.schemas.sites import ApiKey, NewApiKey, Site
 
 _VISIBLE: Final = "toile_"
 _HEAVIEST: Final = 1000.0
+_OFTENEST: Final = 60.0  # beat looks once a minute
+_SELDOMEST: Final = 366 * 86_400.0
 _PREFIX_LENGTH: Final = len(_VISIBLE) + 6
 
 
@@ -71,6 +73,26 @@ def set_weight(tx: Transaction, name: str, weight: float) -> Site:
     if row is None:
         raise NotFoundError(f"There is no site named {name!r}. `toile site list` shows them.")
     row.weight = weight
+    tx.session.flush()
+    return _site(row)
+
+
+def set_schedule(tx: Transaction, name: str, seconds: float | None) -> Site:
+    """Set how often a site's trend report is made anew; None is the server's own schedule, 0 never.
+
+    Raises:
+        NotFoundError: there is no site of that name.
+        InvalidInputError: it is less than 0, or above 0 and less than a minute.
+    """
+    if seconds is not None and not (seconds == 0 or _OFTENEST <= seconds <= _SELDOMEST):
+        raise InvalidInputError(
+            f"A schedule is 0 (never), or from {_OFTENEST:g} to {_SELDOMEST:g} seconds; got "
+            f"{seconds:g}."
+        )
+    row = tx.session.execute(select(SiteRow).where(SiteRow.name == name)).scalar_one_or_none()
+    if row is None:
+        raise NotFoundError(f"There is no site named {name!r}. `toile site list` shows them.")
+    row.trend_schedule_seconds = seconds
     tx.session.flush()
     return _site(row)
 

@@ -1,6 +1,7 @@
 """Catalogs and garments: the set a model learns from, and one real item in it."""
 
 import datetime as dt
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
@@ -9,6 +10,13 @@ from shared.schemas.base import Schema
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
+
+
+class Purpose(StrEnum):
+    """What a catalog is for."""
+
+    CATALOG = "catalog"
+    FEED = "feed"
 
 
 class CatalogRequest(Schema):
@@ -36,6 +44,11 @@ class Catalog(Schema):
     attributes: dict[str, dict[str, int]] = Field(
         description="How many garments have each value of each attribute."
     )
+    purpose: Purpose = Field(
+        Purpose.CATALOG,
+        description="`feed`: it holds a feed's pictures, which are evidence of trends alone; they "
+        "are not trained on, not recommended, and not on sale.",
+    )
     created_at: dt.datetime
     updated_at: dt.datetime
     url: str
@@ -48,6 +61,8 @@ class GarmentFields(Schema):
     date: dt.date | None = None
     weight: float = Field(1.0, gt=0, le=1e6)
     segment: Label | None = None
+    source: Label | None = Field(None, description="Where it was seen; unset, the catalog itself.")
+    account: Label | None = Field(None, description="Who showed it there.")
 
 
 class Swatch(Schema):
@@ -71,6 +86,8 @@ class Garment(Schema):
     date: dt.date | None
     weight: float
     segment: str | None
+    source: str | None
+    account: str | None
     near_duplicate_of: str | None
     added_in_version: int
     url: str

@@ -18,6 +18,7 @@ from shared.schemas.designs import (
     Walk,
     Way,
 )
+from shared.schemas.feeds import BatchKind
 from shared.schemas.trends import TrendOptions
 
 Preset = Literal["auto", "residual", "dcgan", "mlp", "vae"]
@@ -34,6 +35,7 @@ class JobKind(StrEnum):
     TRAINING = "training"
     DESIGN = "design"
     TREND_REPORT = "trend_report"
+    FEED = "feed"
 
 
 class JobState(StrEnum):
@@ -94,6 +96,17 @@ class IngestSpec(Schema):
     schema_version: Literal[1] = 1
     catalog_id: str
     source: Annotated[UploadSource | PathSource, Field(discriminator="type")]
+
+
+class FeedSpec(Schema):
+    """Add a batch to a feed: plain counts, or an archive of dated images."""
+
+    kind: Literal[JobKind.FEED] = JobKind.FEED
+    schema_version: Literal[1] = 1
+    feed_id: str
+    holds: BatchKind
+    revises: bool = False
+    source: UploadSource
 
 
 class TrainingSpec(Schema):
@@ -157,7 +170,9 @@ class TrendSpec(Schema):
     only_if_changed: bool = False
 
 
-Spec = Annotated[IngestSpec | TrainingSpec | DesignSpec | TrendSpec, Field(discriminator="kind")]
+Spec = Annotated[
+    IngestSpec | FeedSpec | TrainingSpec | DesignSpec | TrendSpec, Field(discriminator="kind")
+]
 SPEC: TypeAdapter[Spec] = TypeAdapter(Spec)
 
 

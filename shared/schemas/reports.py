@@ -20,6 +20,16 @@ class TrendRequest(Schema):
     )
 
 
+class Failing(Schema):
+    """That newer reports could not be made."""
+
+    since: dt.datetime = Field(description="When the first of them failed.")
+    attempts: int = Field(description="How many have failed since the last good one.")
+    job_id: str = Field(description="The newest of them.")
+    reason: str
+    message: str
+
+
 class ReportView(Schema):
     """A trend report that was made."""
 
@@ -32,3 +42,8 @@ class ReportView(Schema):
     created_at: dt.datetime
     url: str
     page_url: str
+    failing: Failing | None = Field(
+        None,
+        description="Of the newest report over its data: set while every later try has failed, so "
+        "that this one is the last good one.",
+    )

@@ -13,6 +13,12 @@ class Site(Schema):
     id: str
     name: str
     weight: float = Field(1.0, gt=0, description="Its part of a worker that many sites wait for.")
+    trend_schedule_seconds: float | None = Field(
+        None,
+        ge=0,
+        description="How often its trend report is made anew; unset, the server's own schedule; "
+        "0, never on schedule.",
+    )
     created_at: dt.datetime
 
 

@@ -13,6 +13,7 @@ Period = Literal["week", "month", "quarter"]
 TrendClass = Literal["rising", "declining", "seasonal", "flash", "stable", "insufficient"]
 Direction = Literal["rising", "declining", "unclear"]
 Method = Literal["level", "seasonal-naive", "lite"]
+MixVerdict = Literal["stays", "mix", "unclear"]
 
 
 class TrendOptions(Schema):
@@ -45,6 +46,24 @@ class TrendOptions(Schema):
     minimum_change: float = Field(
         default=0.05, ge=0, description="A relative change below this is never called a trend."
     )
+    account_cap: float = Field(
+        default=0.05,
+        gt=0,
+        le=1,
+        description="Largest part of a period's weight that one account may have, or twice an "
+        "equal part where there are few accounts; 1 caps nothing.",
+    )
+    source_cap: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Largest part of a period's weight that one source may have, or twice an "
+        "equal part where there are two, as far as that leaves half of the period's effective "
+        "garments; 1 caps nothing.",
+    )
+    segments: bool = Field(
+        default=True, description="Also follow each segment by itself, where dense enough."
+    )
     top: int = Field(default=10, ge=1, le=100, description="Length of each ranking.")
 
 
@@ -73,6 +92,35 @@ class ObservedChange(Schema):
     p_value: float
     q_value: float = Field(description="`p_value` after Benjamini-Hochberg over all series.")
     significant: bool
+
+
+class FixedMix(Schema):
+    """A change split into that within sources and that of their mix (Kitagawa 1955).
+
+    The last periods of the change, at most a year, against the same ones a year before. `within`
+    and `mix` are parts of a share and sum to `after` - `before`.
+    """
+
+    before: float
+    after: float
+    within: float = Field(description="What is left of the change when the mix is held fixed.")
+    mix: float = Field(description="What sources that grew, shrank, came or went make of it.")
+    low: float = Field(description="Lower end of the 95% interval of `within`.")
+    high: float = Field(description="Upper end of the 95% interval of `within`.")
+    sources: int = Field(description="Sources seen on both sides.")
+    verdict: MixVerdict = Field(
+        description="`stays`: it goes the same way within sources, beyond chance, and that is at "
+        "least half of it. `mix`: surely less than half of it does. Else `unclear`."
+    )
+
+
+class OriginShare(Schema):
+    """Part of a series' garments by how their value is known; the four sum to 1."""
+
+    given: float = 1.0
+    measured: float = 0.0
+    predicted: float = 0.0
+    style: float = 0.0
 
 
 class Outlook(Schema):
@@ -107,6 +155,18 @@ class ValueTrend(Schema):
         "season cannot be told from chance, null with less than two years."
     )
     flash_at: date | None = Field(description="Start of a short peak that has passed.")
+    segment: str | None = Field(None, description="Set where it follows one segment alone.")
+    sources: int = Field(0, description="Different sources behind it; 0 in one segment alone.")
+    accounts: int = Field(0, description="Different accounts behind it.")
+    origin: OriginShare = Field(
+        default_factory=OriginShare, description="How the garments' value is known."
+    )
+    evidence: tuple[str, ...] = Field(
+        (), description="Ids of the newest garments with a picture, at most two of one account."
+    )
+    fixed_mix: FixedMix | None = Field(
+        None, description="The change at a fixed mix of sources; null with fewer than two."
+    )
 
 
 class RankedValue(Schema):
@@ -152,6 +212,36 @@ class SegmentCount(Schema):
     garments: int
 
 
+class SourceSeen(Schema):
+    """What a source gave."""
+
+    name: str
+    garments: int
+    accounts: int
+    share: float = Field(description="Part of all weight, after the caps.")
+    first: date
+    last: date
+    capped_periods: int = Field(description="Periods in which its weight was held down.")
+
+
+class MixChange(Schema):
+    """A period from which on the sources are mixed otherwise than before."""
+
+    period: date
+    source: str = Field(description="The source whose part moved most.")
+    before: float = Field(description="Its part of the weight in the quarter of a year before.")
+    after: float = Field(description="And in the one from this period on.")
+    distance: float = Field(description="Part of all weight that moved between sources, 0..1.")
+
+
+class SegmentTrends(Schema):
+    """The series of one segment alone; only those that hold enough garments."""
+
+    name: str
+    garments: int
+    series: tuple[ValueTrend, ...]
+
+
 class DataSeen(Schema):
     """What the report was made from."""
 
@@ -164,6 +254,11 @@ class DataSeen(Schema):
     thin_periods: int
     empty_periods: int
     notes: tuple[str, ...] = Field(description="What was left out, and why, in plain words.")
+    sources: tuple[SourceSeen, ...] = ()
+    capped_accounts: int = Field(0, description="Accounts held down in some period.")
+    mix_changes: tuple[MixChange, ...] = ()
+    thin_at: tuple[date, ...] = Field((), description="Periods thin for every series.")
+    gaps_at: tuple[date, ...] = Field((), description="Periods in which nothing was seen.")
 
 
 class TrendReport(Schema):
@@ -180,6 +275,7 @@ class TrendReport(Schema):
     periods: tuple[date, ...] = Field(description="First day of each period seen.")
     forecast_periods: tuple[date, ...]
     series: tuple[ValueTrend, ...]
+    segments: tuple[SegmentTrends, ...] = ()
     rising: tuple[RankedValue, ...]
     declining: tuple[RankedValue, ...]
     emerging: tuple[RankedValue, ...]

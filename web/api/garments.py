@@ -62,7 +62,7 @@ class GarmentList(Listing[Garment]):
 
 @api.post(
     "/catalogs/<catalog>/garments",
-    responses={"202": accepted_job(), **problems(400, 403, 413, 415)},
+    responses={"202": accepted_job(), **problems(400, 403, 409, 413, 415)},
     openapi_extensions={"requestBody": _BODY},
 )
 def add_garments(path: CatalogPath, header: Promise) -> Response:
@@ -73,7 +73,7 @@ def add_garments(path: CatalogPath, header: Promise) -> Response:
     IDX file on the server, below one of TOILE_IMPORT_ROOTS.
     """
     with runtime().records.reading() as tx:
-        catalog = catalogs.get(tx, auth.site_id(), path.catalog)
+        catalog = catalogs.own(tx, auth.site_id(), path.catalog)
     if request.mimetype == "multipart/form-data":
         return uploads.take(catalog, header)
     if request.is_json:

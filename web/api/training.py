@@ -29,7 +29,7 @@ _COLOUR: Final = "colour"
 _RGB: Final = 3
 
 
-@api.post("/training-jobs", responses={"202": accepted_job(), **problems(400, 413, 415)})
+@api.post("/training-jobs", responses={"202": accepted_job(), **problems(400, 409, 413, 415)})
 def train(body: TrainingRequest, header: Promise) -> Response:
     """Train a model on a catalog; the job's result names the release."""
     return accept(header, request.get_json(), lambda: _resolve(body))
@@ -38,7 +38,7 @@ def train(body: TrainingRequest, header: Promise) -> Response:
 def _resolve(asked: TrainingRequest) -> TrainingSpec:
     site_id = auth.site_id()
     with runtime().records.reading() as tx:
-        catalog = catalogs.get(tx, site_id, asked.catalog)
+        catalog = catalogs.own(tx, site_id, asked.catalog)
         version, garments = _version(tx, catalog, asked.catalog_version)
         base = None
         if asked.from_release is not None:

@@ -8,7 +8,7 @@ from flask import Response, request
 from pydantic import Field
 
 from shared.errors import NotFoundError, TooLittleDataError
-from shared.records import catalogs, reports
+from shared.records import catalogs, feeds, reports
 from shared.schemas.base import Schema
 from shared.schemas.jobs import TrendSpec
 from shared.schemas.listing import Listing
@@ -105,10 +105,12 @@ def _resolve(asked: TrendRequest) -> TrendSpec:
         if asked.catalog is not None:
             catalog_id = catalogs.get(tx, auth.site_id(), asked.catalog).id
         dated = catalogs.count_dated(tx, auth.site_id(), catalog_id)
+        if catalog_id is None:
+            dated += round(feeds.counted(tx, auth.site_id()))
     if dated == 0:
         raise TooLittleDataError(
             "None of the garments has a date, so nothing can be said about trends. Add garments "
-            "with a `date`, in the manifest or in `fields`.",
+            "with a `date`, in the manifest or in `fields`, or counts to a feed.",
             dated=dated,
         )
     return TrendSpec(

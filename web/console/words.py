@@ -71,6 +71,8 @@ def title(job: Job, catalogs: Mapping[str, str]) -> str:
         return f"{count} design{'' if count == 1 else 's'}"
     if job.kind is JobKind.INGEST:
         return f"Add garments to {catalog}"
+    if job.kind is JobKind.FEED:
+        return f"Add {spec.get('holds', 'a batch')} to a feed"
     return "Trend report" + (f" on {catalog}" if spec.get("catalog_id") else "")
 
 
@@ -86,9 +88,10 @@ def note(job: Job) -> str:
 
 
 def _outcome(kind: JobKind, result: Mapping[str, Any]) -> str:
-    if kind is not JobKind.INGEST or "added" not in result:
+    added = {JobKind.INGEST: "added", JobKind.FEED: "rows"}.get(kind)
+    if added is None or added not in result:
         return ""
-    parts = [f"{number(result['added'])} added"]
+    parts = [f"{number(result[added])} added"]
     for name, word in (("merged", "merged"), ("rejected", "rejected")):
         if result.get(name):
             parts.append(f"{number(result[name])} {word}")

@@ -15,6 +15,8 @@ The written rules, for every case that could be read two ways:
   the season's first day (spring 1 March, summer 1 June, autumn or fall 1 September, winter
   1 December of that same year), and ``year`` alone is the first of July.
 - ``weight`` is a number of 0 or more; anything else counts as 1.
+- ``segment``, ``source`` and ``account`` say to which part of the market a garment belongs, where
+  it was seen and who showed it there. Without ``segment``, ``market`` and ``audience`` make one.
 - ``season`` is also a plain label. ``year`` and ``month`` are not.
 - Columns that name or describe one garment (``id``, ``title``, ``price`` ...) are no labels; nor is
   a column with long texts, or with nearly as many values as rows.
@@ -43,7 +45,8 @@ _NOT_LABELS: Final = frozenset(
     {
         "id", "sku", "ean", "gtin", "url", "link", "name", "title", "description", "price",
         "product", "product_id", "product_name", "productdisplayname", "image_url",
-        "year", "month", "date", "weight", "segment", "width", "height",
+        "year", "month", "date", "weight", "segment", "market", "audience", "source", "account",
+        "width", "height",
     }
 )  # fmt: skip
 _MAX_LABEL: Final = 80  # characters; longer is a text
@@ -90,6 +93,11 @@ def choose_columns(names: Iterable[str]) -> Columns | None:
     return Columns(image, category, tuple(name for name in present if name not in taken))
 
 
+def is_label(name: str) -> bool:
+    """Whether a column may hold labels: it neither names nor describes one garment."""
+    return name not in {*IMAGE_COLUMNS, *_NOT_LABELS, ""}
+
+
 def is_free_text(values: Sequence[str]) -> bool:
     """Whether a column's known values are texts or names rather than labels that repeat."""
     distinct = set(values)
@@ -107,8 +115,20 @@ def read_fields(cells: Mapping[str, str], columns: Columns) -> tuple[GarmentFiel
             attributes[CATEGORY if column == columns.category else column] = value[:_MAX_LABEL]
     day = _read_day(cells, remarks)
     weight = _read_weight(label_value(cells.get("weight", "")), remarks)
-    segment = label_value(cells.get("segment", ""))
-    return GarmentFields(attributes, day, weight, segment), remarks
+    source, account = (label_value(cells.get(name, "")) for name in ("source", "account"))
+    return (
+        GarmentFields(attributes, day, weight, read_segment(cells), source, account),
+        remarks,
+    )
+
+
+def read_segment(cells: Mapping[str, str]) -> str | None:
+    """Return the part of the market that a row speaks of, or None."""
+    given = label_value(cells.get("segment", ""))
+    if given is not None:
+        return given
+    parts = [label_value(cells.get(name, "")) for name in ("market", "audience")]
+    return " / ".join(part for part in parts if part) or None
 
 
 def read_date(text: str) -> date | None:

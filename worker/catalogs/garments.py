@@ -41,12 +41,16 @@ class GarmentFields:
         date: the day it counts for in trends; None is unknown.
         weight: how much it counts in trends, such as units sold; 0 or more.
         segment: the part of the market it belongs to.
+        source: where it was seen, such as a magazine.
+        account: who showed it there.
     """
 
     attributes: Mapping[str, str] = field(default_factory=dict)
     date: dt.date | None = None
     weight: float = 1.0
     segment: str | None = None
+    source: str | None = None
+    account: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,8 @@ class GarmentDraft:
     date: dt.date | None
     weight: float
     segment: str | None
+    source: str | None
+    account: str | None
     near_duplicate_of: str | None
 
 

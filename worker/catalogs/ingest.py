@@ -257,6 +257,8 @@ def _draft(
         date=fields.date,
         weight=fields.weight,
         segment=fields.segment,
+        source=fields.source,
+        account=fields.account,
         near_duplicate_of=twin,
     )
 

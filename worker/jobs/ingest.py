@@ -4,7 +4,7 @@ import logging
 import re
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -17,8 +17,9 @@ from shared.artifacts import ArtifactStore, keys
 from shared.errors import ForbiddenError, NotFoundError
 from shared.jobs.submit import enqueue, send
 from shared.records import Transaction, catalogs
-from shared.records.catalogs import KnownGarment
+from shared.records.catalogs import Columns, KnownGarment
 from shared.schemas.catalogs import Catalog, IngestResult, Rejection
+from shared.schemas.catalogs import GarmentFields as Fields
 from shared.schemas.jobs import IngestSpec, PathSource, Progress, TrendSpec, UploadSource
 from shared.schemas.trends import TrendOptions
 from worker.attempt import Attempt, Outcome, Publish
@@ -36,6 +37,7 @@ from worker.catalogs.ingest import ingest
 from worker.catalogs.limits import DEFAULT_LIMITS
 from worker.catalogs.shards import open_shard, write_shard
 from worker.catalogs.sources import OnePicture, open_source
+from worker.jobs.columns import columns_key, observations_of, row_of, store_columns
 from worker.runtime import Runtime
 
 LOG: Final = logging.getLogger(__name__)
@@ -58,21 +60,37 @@ def ingest_garments(attempt: Attempt) -> Publish:
         known = catalogs.known(tx, spec.catalog_id)
     sink = ShardSink(runtime.store, spec.catalog_id)
     with _opened(runtime, spec) as source:
-        outcome = ingest(
-            source,
-            limits=DEFAULT_LIMITS,
-            known=_known(runtime, known),
-            master=_master(catalog),
-            size=catalog.image_size,
-            sink=sink,
-            on_progress=lambda progress: attempt.report(_shown(progress)),
-            should_stop=attempt.should_stop,
-        )
-    attempt.raise_if_stopped()
+        outcome = take_in(attempt, source, catalog, known, sink)
     if isinstance(spec.source, UploadSource):
         artifact = spec.source.artifact
         attempt.after_success(lambda: runtime.store.delete(artifact))
     return _publication(attempt, catalog, outcome, sink, seconds=time.monotonic() - started)
+
+
+def take_in(
+    attempt: Attempt,
+    source: Source,
+    catalog: Catalog,
+    known: Sequence[KnownGarment],
+    sink: "ShardSink",
+) -> IngestOutcome:
+    """Read a source into a sink, telling how far it is.
+
+    Raises:
+        CancelledError, DrainedError, LeaseLostError: it was stopped; nothing is kept.
+    """
+    outcome = ingest(
+        source,
+        limits=DEFAULT_LIMITS,
+        known=_known(attempt.runtime, known),
+        master=_master(catalog),
+        size=catalog.image_size,
+        sink=sink,
+        on_progress=lambda progress: attempt.report(_shown(progress)),
+        should_stop=attempt.should_stop,
+    )
+    attempt.raise_if_stopped()
+    return outcome
 
 
 def _known(runtime: Runtime, known: Sequence[KnownGarment]) -> KnownGarments:
@@ -96,8 +114,15 @@ def _known(runtime: Runtime, known: Sequence[KnownGarment]) -> KnownGarments:
 class ShardSink:
     """Stores each batch as a shard and keeps the rows that will speak of it."""
 
-    def __init__(self, store: ArtifactStore, catalog_id: str) -> None:
+    def __init__(
+        self,
+        store: ArtifactStore,
+        catalog_id: str,
+        *,
+        defaults: Callable[[dict[str, Any]], dict[str, Any]] = lambda row: row,
+    ) -> None:
         self._store = store
+        self._defaults = defaults
         self._catalog_id = catalog_id
         self._ids: dict[str, str] = {}
         self.shards: list[dict[str, Any]] = []
@@ -122,7 +147,14 @@ class ShardSink:
             row = _row(draft, near=None if twin is None else self._ids.get(twin, twin))
             self._ids[draft.name] = garment_id
             place = {"id": garment_id, "shard_id": shard_id, "shard_index": index}
-            self.garments.append({**place, **row})
+            self.garments.append({**place, **self._defaults(row)})
+
+    def columns(self) -> Columns | None:
+        """Store what trend reports read of the garments; None where there are none."""
+        if not self.garments:
+            return None
+        observed = observations_of(row_of(garment) for garment in self.garments)
+        return store_columns(self._store, columns_key(self._catalog_id), observed)
 
 
 def _store_shard(store: ArtifactStore, key: str, pixels: NDArray[np.uint8]) -> Any:
@@ -152,6 +184,8 @@ def _row(draft: GarmentDraft, *, near: str | None) -> dict[str, Any]:
         "date": draft.date,
         "weight": draft.weight,
         "segment": draft.segment,
+        "source": draft.source,
+        "account": draft.account,
         "near_duplicate_of": near,
     }
 
@@ -162,19 +196,41 @@ def _opened(runtime: Runtime, spec: IngestSpec) -> Iterator[Source]:
     if isinstance(spec.source, PathSource):
         yield open_source(_allowed(runtime, spec.source.path))
         return
-    path = _fetched(runtime, spec.source)
+    path = fetched(runtime, spec.source)
     if spec.source.fields is not None:
-        said = spec.source.fields
-        fields = GarmentFields(dict(said.attributes), said.date, said.weight, said.segment)
+        fields = _said(spec.source.fields)
         yield OnePicture(spec.source.name, path.read_bytes(), fields)
         return
+    with opened_archive(path, spec.source.name) as source:
+        yield source
+
+
+@contextmanager
+def opened_archive(path: Path, name: str) -> Iterator[Source]:
+    """Open an archive under the name that its sender knows it by."""
     with tempfile.TemporaryDirectory(prefix="toile-") as folder:
-        named = Path(folder) / (_UNSAFE.sub("_", spec.source.name)[-100:].lstrip(".") or "upload")
+        named = Path(folder) / (_UNSAFE.sub("_", name)[-100:].lstrip(".") or "upload")
         named.symlink_to(path)
         yield open_source(named)
 
 
-def _fetched(runtime: Runtime, source: UploadSource) -> Path:
+def _said(fields: Fields) -> GarmentFields:
+    return GarmentFields(
+        attributes=dict(fields.attributes),
+        date=fields.date,
+        weight=fields.weight,
+        segment=fields.segment,
+        source=fields.source,
+        account=fields.account,
+    )
+
+
+def fetched(runtime: Runtime, source: UploadSource) -> Path:
+    """Return a local copy of an upload.
+
+    Raises:
+        NotFoundError: it is no longer in the store.
+    """
     try:
         return runtime.store.fetch(source.artifact, runtime.settings.cache_folder)
     except FileNotFoundError:
@@ -221,24 +277,12 @@ def _shown(progress: IngestProgress) -> Progress:
 def _publication(
     attempt: Attempt, catalog: Catalog, outcome: IngestOutcome, sink: ShardSink, *, seconds: float
 ) -> Publish:
+    columns = sink.columns()
+
     def publish(tx: Transaction) -> Outcome:
-        version = catalog.version
-        if sink.garments and outcome.master is not None:
-            published = catalogs.publish_version(
-                tx,
-                catalog.id,
-                job_id=attempt.job.id,
-                after_version=catalog.version,
-                shape=(outcome.master.size, outcome.master.channels),
-                shards=sink.shards,
-                garments=sink.garments,
-            )
-            version = published.version
+        version = publish_garments(tx, attempt, catalog, outcome, sink, columns)
         if outcome.dated and sink.garments:
-            runtime = attempt.runtime
-            period = f"after {attempt.job.id}"
-            report = enqueue(tx, attempt.job.site_id, _fresh_report(), period=period)
-            attempt.after_success(lambda: send(runtime.records, runtime.sender, [report]))
+            report_afresh(tx, attempt)
         result = IngestResult(
             catalog_id=catalog.id,
             version=version,
@@ -246,8 +290,8 @@ def _publication(
             merged=outcome.merged,
             near_duplicates=outcome.flagged,
             rejected=outcome.rejected,
-            rejections=_reports(outcome.rejections),
-            remarks=_reports(outcome.remarks),
+            rejections=told(outcome.rejections),
+            remarks=told(outcome.remarks),
             seconds=round(seconds, 3),
         )
         return Outcome(result.model_dump(mode="json"))
@@ -255,9 +299,38 @@ def _publication(
     return publish
 
 
-def _fresh_report() -> TrendSpec:
-    return TrendSpec(options=TrendOptions(), only_if_changed=True)
+def publish_garments(
+    tx: Transaction,
+    attempt: Attempt,
+    catalog: Catalog,
+    outcome: IngestOutcome,
+    sink: ShardSink,
+    columns: Columns | None,
+) -> int:
+    """Add what a sink holds as the catalog's next version; returns the version it is at then."""
+    if not sink.garments or outcome.master is None:
+        return catalog.version
+    published = catalogs.publish_version(
+        tx,
+        catalog.id,
+        job_id=attempt.job.id,
+        after_version=catalog.version,
+        shape=(outcome.master.size, outcome.master.channels),
+        shards=sink.shards,
+        garments=sink.garments,
+        columns=columns,
+    )
+    return published.version
 
 
-def _reports(reports: Sequence[Any]) -> tuple[Rejection, ...]:
+def report_afresh(tx: Transaction, attempt: Attempt) -> None:
+    """Queue a trend report over what a job added, and send it once that is committed."""
+    runtime, spec = attempt.runtime, TrendSpec(options=TrendOptions(), only_if_changed=True)
+    period = f"after {attempt.job.id}"
+    report = enqueue(tx, attempt.job.site_id, spec, period=period)
+    attempt.after_success(lambda: send(runtime.records, runtime.sender, [report]))
+
+
+def told(reports: Sequence[Any]) -> tuple[Rejection, ...]:
+    """Return the first rejections or remarks of an engine, for a job's result."""
     return tuple(Rejection(name=one.name, reason=one.reason) for one in reports[:_NAMED])

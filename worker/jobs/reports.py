@@ -2,30 +2,28 @@
 
 import hashlib
 import logging
-from collections.abc import Iterable
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
-import numpy as np
 from sqlalchemy.exc import IntegrityError
 
 from shared import ids
 from shared.artifacts import keys
 from shared.jobs.submit import enqueue, send
-from shared.records import Transaction, catalogs, jobs, reports, sites
+from shared.records import Transaction, catalogs, feeds, jobs, reports, sites
 from shared.schemas.jobs import JobKind, Progress, Reason, TrendSpec
+from shared.schemas.sites import Site
 from shared.schemas.trends import TrendOptions, TrendReport
 from worker.attempt import Attempt, Outcome, Publish
+from worker.jobs.columns import load, mark_of, take_stock
 from worker.runtime import Runtime
-from worker.trends.observations import Observations
 from worker.trends.page import render
 from worker.trends.report import build_report
 
 LOG: Final = logging.getLogger(__name__)
 
 _HEADLINE: Final = 5
-
-Row = tuple[date | None, float, str | None, dict[str, str]]
 
 
 def make_report(attempt: Attempt) -> Publish:
@@ -36,59 +34,46 @@ def make_report(attempt: Attempt) -> Publish:
     """
     spec = TrendSpec.model_validate(attempt.job.spec)
     attempt.report(Progress(fraction=0, message="reading the garments"))
+    inventory = take_stock(attempt.runtime, attempt.job.site_id, spec.catalog_id)
     with attempt.runtime.records.reading() as tx:
-        observed = observations_from(catalogs.observed(tx, attempt.job.site_id, spec.catalog_id))
         last = reports.newest(tx, attempt.job.site_id, spec.catalog_id)
         now = tx.now
-    mark = fingerprint_of(observed, spec.options)
+    mark = fingerprint_of(inventory.marks, spec.options)
     if spec.only_if_changed and last is not None and last.data_fingerprint == mark:
         same = {"report_id": last.id, "url": last.url, "unchanged": True}
         return lambda _tx: Outcome(same, reason=Reason.UNCHANGED)
+    observed = load(attempt.runtime, inventory)
     attempt.report(Progress(fraction=0.2, message="counting and forecasting"))
-    report = build_report(observed, spec.options, generated_at=now)
+    report = build_report(observed, spec.options, generated_at=now, fingerprint=mark)
     attempt.raise_if_stopped()
     attempt.report(Progress(fraction=0.6, message="drawing"))
     return _publication(attempt, spec, report, mark)
 
 
-def observations_from(rows: Iterable[Row]) -> Observations:
-    """Turn garments into the columns that the trend engine reads."""
-    found = list(rows)
-    names = sorted({name for row in found for name in row[3]})
-    attributes, vocabulary = {}, {}
-    for name in names:
-        codes, values = _encode([row[3].get(name) for row in found])
-        attributes[name], vocabulary[name] = codes, values
-    segments, segment_names = _encode([row[2] for row in found])
-    return Observations(
-        dates=np.array([row[0] for row in found], dtype="datetime64[D]"),
-        weights=np.array([row[1] for row in found], dtype=np.float64),
-        attributes=attributes,
-        vocabulary=vocabulary,
-        segments=segments,
-        segment_names=segment_names,
-    )
-
-
-def fingerprint_of(observed: Observations, options: TrendOptions) -> str:
-    """Return a hash of all that a report depends on: the data and how it is read."""
-    parts = f"{observed.fingerprint()}\n{options.model_dump_json()}"
+def fingerprint_of(marks: Sequence[str], options: TrendOptions) -> str:
+    """Return a hash of all that a report depends on: the data, by its marks, and how it is read."""
+    parts = f"{mark_of(marks)}\n{options.model_dump_json()}"
     return hashlib.sha256(parts.encode()).hexdigest()
 
 
 def schedule_reports(runtime: Runtime) -> int:
     """Queue a report for each site that is due one; returns how many were queued.
 
-    A period is a stretch of TOILE_TREND_SCHEDULE_SECONDS counted from 1970. The job's row is
-    unique by site and period, so two beats that run at once make one report.
+    A period is a stretch of the site's own schedule, or else of TOILE_TREND_SCHEDULE_SECONDS,
+    counted from 1970. The job's row is unique by site and period, so two beats that run at once
+    make one report.
     """
     queued = 0
     with runtime.records.reading() as tx:
-        due = [site.id for site in sites.every(tx) if _is_due(tx, runtime, site.id)]
-    for site_id in due:
+        due = [
+            (site.id, period)
+            for site in sites.every(tx)
+            if (period := period_of(runtime, site, tx.now)) and _is_due(tx, site.id, period)
+        ]
+    for site_id, period in due:
         try:
             with runtime.records.transaction() as tx:
-                job = enqueue(tx, site_id, _periodic(), period=period_of(runtime, tx.now))
+                job = enqueue(tx, site_id, _periodic(), period=period)
         except IntegrityError:
             LOG.info("Another beat has queued this period's report for site %s", site_id)
             continue
@@ -97,10 +82,12 @@ def schedule_reports(runtime: Runtime) -> int:
     return queued
 
 
-def period_of(runtime: Runtime, now: datetime) -> str:
-    """Return the name of the schedule's period that a time falls into."""
-    length = runtime.settings.trend_schedule_seconds
-    return f"{length:g}s:{int(now.timestamp() // length)}"
+def period_of(runtime: Runtime, site: Site, now: datetime) -> str | None:
+    """Return the name of the period of a site's schedule that a time falls into; None for never."""
+    length = site.trend_schedule_seconds
+    if length is None:
+        length = runtime.settings.trend_schedule_seconds
+    return f"{length:g}s:{int(now.timestamp() // length)}" if length > 0 else None
 
 
 def summary_of(report: TrendReport) -> dict[str, Any]:
@@ -122,22 +109,14 @@ def summary_of(report: TrendReport) -> dict[str, Any]:
     }
 
 
-def _is_due(tx: Transaction, runtime: Runtime, site_id: str) -> bool:
-    period = period_of(runtime, tx.now)
+def _is_due(tx: Transaction, site_id: str, period: str) -> bool:
     if jobs.with_period(tx, site_id, JobKind.TREND_REPORT, period) is not None:
         return False
-    return catalogs.count_dated(tx, site_id) > 0
+    return catalogs.count_dated(tx, site_id) > 0 or feeds.counted(tx, site_id) > 0
 
 
 def _periodic() -> TrendSpec:
     return TrendSpec(options=TrendOptions(), only_if_changed=True)
-
-
-def _encode(values: list[str | None]) -> tuple[Any, tuple[str, ...]]:
-    known = tuple(sorted({value for value in values if value is not None}))
-    position = {value: code for code, value in enumerate(known)}
-    codes = np.array([-1 if value is None else position[value] for value in values], np.int32)
-    return codes, known
 
 
 def _publication(attempt: Attempt, spec: TrendSpec, report: TrendReport, mark: str) -> Publish:

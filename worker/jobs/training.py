@@ -263,7 +263,7 @@ def described(
 
 def _origin(attempt: Attempt, spec: TrainingSpec, release_id: str) -> dict[str, str | int]:
     with attempt.runtime.records.reading() as tx:
-        catalog = catalogs.get(tx, attempt.job.site_id, spec.catalog_id)
+        catalog = catalogs.own(tx, attempt.job.site_id, spec.catalog_id)
     return {
         "release": release_id,
         "model": spec.model,

@@ -22,3 +22,8 @@ def logit(shares: Floats) -> Floats:
 def expit(logits: Floats) -> Floats:
     """Return shares in 0..1 from logits; the inverse of `logit`, without overflow."""
     return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)), dtype=np.float64)
+
+
+def summed(places: Ints, amounts: Floats, size: int) -> Floats:
+    """Return the sums of amounts [n] by place 0..size-1; also of no rows a float."""
+    return np.bincount(places, amounts, size).astype(np.float64, copy=False)

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -13,7 +13,15 @@ from shared.errors import InvalidInputError
 from worker.trends.arrays import Bools, Dates, Floats
 
 Codes = NDArray[np.int32]
+Origins = NDArray[np.int8]
 UNKNOWN: Final = -1
+GIVEN: Final = 0
+MEASURED: Final = 1
+PREDICTED: Final = 2
+STYLE: Final = 3
+ORIGIN_NAMES: Final = ("given", "measured", "predicted", "style")
+"""How a value came to be known, in code order: said by the source, measured from the picture, told
+by a classifier, or found without labels."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +33,18 @@ class Observations:
         weights: finite, >= 0, [n]; engagement, sales, or 1. Rows of weight 0 are ignored.
         attributes: for each attribute, codes [n] into its vocabulary; -1 where not known.
         vocabulary: for each attribute, its values in code order.
-        segments: codes [n] into ``segment_names`` (market, audience, source); -1 where not known.
+        segments: codes [n] into ``segment_names`` (market, audience); -1 where not known.
         segment_names: the segments in code order.
+        sources: codes [n] into ``source_names`` (a feed, the site's own catalogs); -1 where not
+            known, everywhere when ``None``.
+        source_names: the sources in code order.
+        accounts: codes [n] into ``account_names`` (who posted it); -1 where not known, everywhere
+            when ``None``.
+        account_names: the accounts in code order; the same name in two sources is two accounts.
+        origins: for some attributes, how each value is known, codes [n] into ``ORIGIN_NAMES``;
+            an attribute that is missing here was given.
+        ids: identifiers [n] as bytes of the rows that are garments with a picture; ``b""`` for
+            others, and no row is one when ``None``. No part of the fingerprint.
         counts: how many garments each row stands for, >= 0, [n]; one each when ``None``. A count is
             not a weight: 50 garments are 50 pieces of evidence, one garment of weight 50 is one.
     """
@@ -38,6 +56,12 @@ class Observations:
     segments: Codes
     segment_names: tuple[str, ...] = ()
     counts: Floats | None = None
+    sources: Codes | None = None
+    source_names: tuple[str, ...] = ()
+    accounts: Codes | None = None
+    account_names: tuple[str, ...] = ()
+    origins: Mapping[str, Origins] = field(default_factory=dict)
+    ids: NDArray[np.bytes_] | None = None
 
     def __post_init__(self) -> None:
         if self.dates.dtype != np.dtype("datetime64[D]"):
@@ -50,6 +74,19 @@ class Observations:
         for name, codes in self.attributes.items():
             _check_codes(name, codes, self.vocabulary[name], len(self))
         _check_codes("segments", self.segments, self.segment_names, len(self))
+        self._check_optional()
+
+    def _check_optional(self) -> None:
+        if self.sources is not None:
+            _check_codes("sources", self.sources, self.source_names, len(self))
+        if self.accounts is not None:
+            _check_codes("accounts", self.accounts, self.account_names, len(self))
+        if not set(self.origins) <= set(self.attributes):
+            raise InvalidInputError("origins must name attributes that are there")
+        for name, codes in self.origins.items():
+            _check_shape(f"origins of {name}", codes, len(self))
+        if self.ids is not None:
+            _check_shape("ids", self.ids, len(self))
 
     def __len__(self) -> int:
         return len(self.dates)
@@ -80,14 +117,26 @@ class Observations:
             codes, used = _canonical(self.attributes[name], self.vocabulary[name])
             columns.append(codes)
             heading.append([name, used])
-        codes, used = _canonical(self.segments, self.segment_names)
-        columns.append(codes)
-        heading.append(used)
+        for name in sorted(self.origins):
+            columns.append(self.origins[name].astype(np.int64))
+            heading.append(["origin", name])
+        for grouping, names in self._groupings():
+            canonical, used = _canonical(grouping, names)
+            columns.append(canonical)
+            heading.append(used)
         digest = hashlib.sha256(json.dumps(heading).encode())
         order = np.argsort(_mixed(columns), kind="stable")
         for column in columns:
             digest.update(column[order].astype("<i8").tobytes())
         return digest.hexdigest()
+
+    def _groupings(self) -> Iterator[tuple[Codes, tuple[str, ...]]]:
+        """Yield the segments, and the sources and accounts where there are any."""
+        yield self.segments, self.segment_names
+        if self.sources is not None:
+            yield self.sources, self.source_names
+        if self.accounts is not None:
+            yield self.accounts, self.account_names
 
 
 def from_rows(
@@ -97,6 +146,8 @@ def from_rows(
     weights: Sequence[float] | Floats | None = None,
     counts: Sequence[float] | Floats | None = None,
     segments: Sequence[str | None] | None = None,
+    sources: Sequence[str | None] | None = None,
+    accounts: Sequence[str | None] | None = None,
 ) -> Observations:
     """Build observations from plain columns of equal length.
 
@@ -106,13 +157,17 @@ def from_rows(
         weights: one a row; 1 when not given.
         counts: garments a row stands for; 1 when not given.
         segments: one a row; none when not given.
+        sources: one a row; none when not given.
+        accounts: one a row; none when not given.
 
     Raises:
         InvalidInputError: a date cannot be read, or the columns differ in length.
     """
     days = _days(dates)
-    coded = {name: _encode(values) for name, values in attributes.items()}
-    codes, names = _encode(segments if segments is not None else [None] * len(days))
+    coded = {name: encode(values) for name, values in attributes.items()}
+    codes, names = encode(segments if segments is not None else [None] * len(days))
+    source_codes, source_names = (None, ()) if sources is None else encode(sources)
+    account_codes, account_names = (None, ()) if accounts is None else encode(accounts)
     return Observations(
         dates=days,
         weights=np.ones(len(days)) if weights is None else np.asarray(weights, dtype=np.float64),
@@ -121,6 +176,10 @@ def from_rows(
         segments=codes,
         segment_names=names,
         counts=None if counts is None else np.asarray(counts, dtype=np.float64),
+        sources=source_codes,
+        source_names=source_names,
+        accounts=account_codes,
+        account_names=account_names,
     )
 
 
@@ -135,7 +194,7 @@ def _days(dates: Sequence[str | np.datetime64 | None] | Dates) -> Dates:
         ) from error
 
 
-def _encode(values: Sequence[str | None]) -> tuple[Codes, tuple[str, ...]]:
+def encode(values: Sequence[str | None]) -> tuple[Codes, tuple[str, ...]]:
     """Return codes [n] into the sorted names; -1 for ``None`` and ``""``."""
     names = tuple(sorted({value for value in values if value}))
     lookup = {name: code for code, name in enumerate(names)}

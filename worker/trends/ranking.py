@@ -14,6 +14,7 @@ from worker.trends.series import Panel
 
 _DIGITS: Final = 6
 _LARGEST: Final = 1e6
+_MOST_PLACES: Final = 22
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,9 @@ def _is_news(findings: Findings) -> Bools:
     A pair whose category or colour goes the same way is news only where it goes surely faster.
     """
     panel, change = findings.panel, findings.change
-    rows = {(name.attribute, name.value): row for row, name in enumerate(panel.names)}
-    news = np.ones(len(panel.names), dtype=bool)
+    # Series of one segment alone stand in a place of their own.
+    news = np.array([name.segment is None for name in panel.names])
+    rows = {(name.attribute, name.value): row for row, name in enumerate(panel.names) if news[row]}
     for row, name in enumerate(panel.names):
         for part in name.parts:
             other = rows.get(part)
@@ -114,6 +116,18 @@ def _ranked(findings: Findings, rows: Ints) -> tuple[RankedValue, ...]:
         for row in rows
         for outlook in [findings.outlooks[row]]
     )
+
+
+def rounded(values: Floats) -> Floats:
+    """Return what `number` gives of each finite value; two thousand series have millions."""
+    held = np.clip(values, -_LARGEST, _LARGEST)
+    size = np.abs(held)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        places = _DIGITS - 1 - np.floor(np.log10(size))
+    # Powers of ten up to 1e22 are exact, so one division rounds as reading the digits would.
+    places = np.clip(np.nan_to_num(places), 0, _MOST_PLACES)
+    scale = 10.0**places
+    return np.asarray(np.round(held * scale) / scale)
 
 
 def number(value: float) -> float:

@@ -20,6 +20,7 @@ from shared.schemas.trends import (
     ValueTrend,
 )
 from worker.trends.arrays import Dates, Floats, expit, logit
+from worker.trends.backing import by_segment, told_sources, with_backing
 from worker.trends.backtest import (
     WANTED_ORIGINS,
     Conformal,
@@ -31,9 +32,11 @@ from worker.trends.backtest import (
 from worker.trends.changes import observed_change, significant
 from worker.trends.classify import classify, find_flashes, flash_mask, season_of
 from worker.trends.forecast import forecast, method_for
+from worker.trends.inside import Inside, look_inside
 from worker.trends.observations import Observations
 from worker.trends.periods import following
-from worker.trends.ranking import Findings, number, rankings
+from worker.trends.ranking import Findings, number, rankings, rounded
+from worker.trends.segments import segment_panels, with_segments
 from worker.trends.series import Panel, build_panel
 
 _SHORTEST: Final = 2
@@ -42,7 +45,11 @@ _TINY: Final = 1e-9
 
 
 def build_report(
-    observations: Observations, options: TrendOptions, *, generated_at: datetime
+    observations: Observations,
+    options: TrendOptions,
+    *,
+    generated_at: datetime,
+    fingerprint: str | None = None,
 ) -> TrendReport:
     """Make a trend report.
 
@@ -51,27 +58,33 @@ def build_report(
             counted and left out.
         options: what to look at.
         generated_at: the time the report is made, aware; stands in the report.
+        fingerprint: of the observations, where it is known; else it is worked out.
 
     Raises:
         InvalidInputError: an attribute is asked for that no garment has.
         TooLittleDataError: fewer than 50 dated garments, fewer than 4 filled periods, or no
             attribute with two values worth following.
     """
-    panel = build_panel(observations, options, today=generated_at.date())
+    inside = look_inside(observations, options, today=generated_at.date())
+    whole = build_panel(observations, options, today=generated_at.date(), inside=inside)
+    segments = segment_panels(observations, options, whole, inside=inside)
+    panel = with_segments(whole, segments, options)
     horizon = options.horizon or default_horizon(len(panel.starts), panel.season)
     findings = _study(panel, horizon, options)
+    trends = with_backing(_series(findings), observations, panel, inside, findings.change)
     ranked = rankings(findings, options.top)
     return TrendReport(
         generated_at=generated_at,
-        data_fingerprint=observations.fingerprint(),
+        data_fingerprint=fingerprint or observations.fingerprint(),
         options=options,
-        data=_data_seen(observations, panel),
+        data=_data_seen(observations, whole, inside),
         period=panel.period,
         season=panel.season,
         method=method_for(len(panel.starts), panel.season),
         periods=_days(panel.starts),
         forecast_periods=_days(following(panel.starts, horizon, panel.period)),
-        series=_series(findings),
+        series=tuple(one for one in trends if one.segment is None),
+        segments=by_segment(trends, segments),
         rising=ranked["rising"],
         declining=ranked["declining"],
         emerging=ranked["emerging"],
@@ -185,6 +198,7 @@ def _series(findings: Findings) -> tuple[ValueTrend, ...]:
             value=name.value,
             pair=bool(name.parts),
             rest=name.rest,
+            segment=name.segment,
             garments=round(panel.garments[row]),
             effective=_numbers(panel.effective[row]),
             weighted=_numbers(panel.weighted[row]),
@@ -276,23 +290,23 @@ def _scores(scores: Scores) -> ForecastScores:
     )
 
 
-def _data_seen(observations: Observations, panel: Panel) -> DataSeen:
+def _data_seen(observations: Observations, panel: Panel, inside: Inside) -> DataSeen:
     dated, counts = observations.dated, observations.multiplicity
-    inside = dated & (observations.dates >= panel.starts[0])
+    used = dated & (observations.dates >= panel.starts[0])
     after = following(panel.starts, 1, panel.period)[0]
-    inside &= observations.dates < after
-    days = observations.dates[inside]
+    used &= observations.dates < after
+    days = observations.dates[used]
     codes = observations.segments
     per_segment = np.bincount(
-        codes[inside & (codes >= 0)],
-        counts[inside & (codes >= 0)],
+        codes[used & (codes >= 0)],
+        counts[used & (codes >= 0)],
         minlength=len(observations.segment_names),
     )
     whole = panel.totals.max(0)
     return DataSeen(
         garments=round(counts.sum()),
         dated=round(counts[dated].sum()),
-        used=round(counts[inside].sum()),
+        used=round(counts[used].sum()),
         first=_days(days.min(keepdims=True))[0],
         last=_days(days.max(keepdims=True))[0],
         segments=tuple(
@@ -303,6 +317,10 @@ def _data_seen(observations: Observations, panel: Panel) -> DataSeen:
         thin_periods=int(panel.thin.all(0).sum()),
         empty_periods=int((whole <= 0).sum()),
         notes=panel.notes,
+        thin_at=_days(panel.starts[panel.thin.all(0) & (whole > 0)]),
+        gaps_at=_days(panel.starts[whole <= 0]),
+        capped_accounts=inside.capped_accounts,
+        **told_sources(observations, panel, inside),
     )
 
 
@@ -312,7 +330,8 @@ def _days(starts: Dates) -> tuple[date, ...]:
 
 
 def _numbers(values: Floats) -> tuple[float, ...]:
-    return tuple(number(value) for value in values)
+    found: list[float] = rounded(values).tolist()
+    return tuple(found)
 
 
 def _maybe(value: float) -> float | None:
@@ -320,4 +339,5 @@ def _maybe(value: float) -> float | None:
 
 
 def _perhaps(values: Floats) -> tuple[float | None, ...]:
-    return tuple(_maybe(float(value)) for value in values)
+    found: list[float] = rounded(values).tolist()
+    return tuple(value if math.isfinite(value) else None for value in found)

@@ -1,7 +1,7 @@
 """Share series: from observations to counts, shares and bands per period."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
@@ -9,14 +9,11 @@ import numpy as np
 
 from shared.errors import InvalidInputError, TooLittleDataError
 from shared.schemas.trends import Period, TrendOptions
-from worker.trends.arrays import Bools, Dates, Floats, Ints
+from worker.trends.arrays import Bools, Dates, Floats, Ints, summed
+from worker.trends.inside import LEAST_GARMENTS, LEAST_PERIODS, Inside, look_inside
 from worker.trends.observations import Observations
-from worker.trends.periods import SEASONS, choose_period, period_numbers, period_starts
+from worker.trends.periods import SEASONS
 
-LONGEST_YEARS: Final = 10  # older fashion says nothing about the next season
-STRAYS: Final = 0.05
-LEAST_GARMENTS: Final = 50
-LEAST_PERIODS: Final = 4
 PAIR_OF: Final = (("category", "colour"), ("category", "color"))
 PAIR_PER_PERIOD: Final = 3.0
 MOST_PAIRS: Final = 100
@@ -33,6 +30,7 @@ class Name:
     value: str
     rest: bool = False
     parts: tuple[tuple[str, str], ...] = ()  # of a pair: its attributes and values
+    segment: str | None = None  # of a series that follows one segment alone
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Panel:
         garments: garments behind each series, [s].
         totals: Kish effective garments of the series' attribute, [s, t]: the ``n`` of its shares.
         effective: the part of ``totals`` that carries the value, [s, t]: the ``k``.
-        weighted: sum of weights that carry the value, [s, t].
+        weighted: sum of weights that carry the value, as given, before any cap, [s, t].
         groups: series with the same number are the parts of one whole, [s].
         thin: too few garments in the period, [s, t].
     """
@@ -103,59 +101,28 @@ class Panel:
         return share, np.maximum(centre - half, 0), np.minimum(centre + half, 1)
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """The dated rows inside the report, by period."""
-
-    where: Ints  # row numbers in the observations
-    places: Ints  # period of each row, 0..t-1
-    weights: Floats
-    counts: Floats
-    periods: int
-    notes: list[str] = field(default_factory=list)
-
-
-def build_panel(observations: Observations, options: TrendOptions, *, today: date) -> Panel:
+def build_panel(
+    observations: Observations,
+    options: TrendOptions,
+    *,
+    today: date,
+    inside: Inside | None = None,
+) -> Panel:
     """Count shares per period.
+
+    Args:
+        observations: what was seen.
+        options: what to look at.
+        today: rows dated later are left out.
+        inside: the rows that `look_inside` chose, where it was asked already.
 
     Raises:
         InvalidInputError: an attribute is asked for that no garment has.
         TooLittleDataError: too few dated garments, periods or attribute values.
     """
     wanted = _wanted(observations, options)
-    usable = observations.dated & (observations.dates <= np.datetime64(today, "D"))
-    days = observations.dates[usable]
-    counts = observations.multiplicity[usable]
-    _require(float(counts.sum()), LEAST_GARMENTS)
-    period = choose_period(days, counts, options)
-    steps = period_numbers(days, period)
-    first = _first_step(steps, counts, SEASONS[period])
-    inside = steps >= first
-    where = np.flatnonzero(usable)[inside]
-    rows = _Rows(
-        where=where,
-        places=steps[inside] - first,
-        weights=observations.weights[where],
-        counts=counts[inside],
-        periods=int(steps.max()) - first + 1,
-        notes=_notes(observations, usable, inside),
-    )
-    _require_periods(rows, period)
-    starts = period_starts(np.arange(first, first + rows.periods), period)
-    return _stack(observations, options, wanted, rows, period, starts)
-
-
-def _first_step(steps: Ints, counts: Floats, season: int) -> int:
-    """Return where the history starts: ten years back, and after stray early garments.
-
-    Strays stand before a gap of more than a year and are at most one in twenty.
-    """
-    seen = np.unique(steps)
-    start = int(seen[0])
-    for gap in np.flatnonzero(np.diff(seen) > season):
-        if counts[steps <= seen[gap]].sum() <= STRAYS * counts.sum():
-            start = int(seen[gap + 1])
-    return max(start, int(seen[-1]) - LONGEST_YEARS * season + 1)
+    rows = inside or look_inside(observations, options, today=today)
+    return _stack(observations, options, wanted, rows)
 
 
 def _wanted(observations: Observations, options: TrendOptions) -> tuple[str, ...]:
@@ -168,53 +135,6 @@ def _wanted(observations: Observations, options: TrendOptions) -> tuple[str, ...
             f"no garment has the attribute {', '.join(missing)}; the attributes are: {known}"
         )
     return tuple(dict.fromkeys(options.attributes))
-
-
-def _require(garments: float, least: int) -> None:
-    if garments < least:
-        raise TooLittleDataError(
-            f"{garments:.0f} dated garments are too few for a trend report: at least {least}, over "
-            f"at least {LEAST_PERIODS} weeks, months or quarters, are needed. Give more garments "
-            "a date.",
-            dated=int(garments),
-            needed=least,
-            needed_periods=LEAST_PERIODS,
-        )
-
-
-def _require_periods(rows: _Rows, period: Period) -> None:
-    filled = len(np.unique(rows.places))
-    if filled < LEAST_PERIODS:
-        raise TooLittleDataError(
-            f"the dated garments fill {filled} {period}{'s' if filled != 1 else ''}: at least "
-            f"{LEAST_GARMENTS} dated garments over at least {LEAST_PERIODS} {period}s are needed.",
-            dated=int(rows.counts.sum()),
-            periods=filled,
-            needed=LEAST_GARMENTS,
-            needed_periods=LEAST_PERIODS,
-        )
-
-
-def _notes(observations: Observations, usable: Bools, inside: Bools) -> list[str]:
-    counts = observations.multiplicity
-    notes = []
-    undated = counts[np.isnat(observations.dates)].sum()
-    if undated:
-        notes.append(f"{_garments(undated)} without a date, left out.")
-    future = counts[observations.dated & ~usable].sum()
-    if future:
-        notes.append(f"{_garments(future)} dated after this report, left out.")
-    old = counts[usable][~inside].sum()
-    if old:
-        notes.append(
-            f"{_garments(old)} older than {LONGEST_YEARS} years, or before a gap of more than a "
-            "year, left out."
-        )
-    return notes
-
-
-def _garments(count: float) -> str:
-    return f"{count:,.0f} garment{'' if count == 1 else 's'}"
 
 
 @dataclass(frozen=True)
@@ -240,13 +160,20 @@ class _Block:
     weighted: Floats
 
 
+@dataclass(frozen=True)
+class _Sums:
+    """Sums of one attribute: of weights and effective garments, [series, t]; totals, [t]."""
+
+    weighted: Floats
+    effective: Floats
+    totals: Floats
+
+
 def _stack(
     observations: Observations,
     options: TrendOptions,
     wanted: tuple[str, ...],
-    rows: _Rows,
-    period: Period,
-    starts: Dates,
+    rows: Inside,
 ) -> Panel:
     notes = list(rows.notes)
     blocks = []
@@ -269,9 +196,9 @@ def _stack(
         )
     totals = np.concatenate([np.tile(block.totals, (len(block.names), 1)) for block in blocks])
     return Panel(
-        period=period,
-        season=SEASONS[period],
-        starts=starts,
+        period=rows.period,
+        season=SEASONS[rows.period],
+        starts=rows.starts,
         names=tuple(name for block in blocks for name in block.names),
         garments=np.concatenate([block.garments for block in blocks]),
         totals=totals,
@@ -284,7 +211,7 @@ def _stack(
 
 
 def _columns(
-    observations: Observations, options: TrendOptions, wanted: tuple[str, ...], rows: _Rows
+    observations: Observations, options: TrendOptions, wanted: tuple[str, ...], rows: Inside
 ) -> Iterator[_Column]:
     """Yield the attributes, then the pair of category and colour."""
     for name in wanted:
@@ -313,11 +240,11 @@ def _columns(
             )
 
 
-def _count(column: _Column, rows: _Rows) -> _Block | None:
+def _count(column: _Column, rows: Inside) -> _Block | None:
     """Count one attribute; ``None`` where there would be fewer than two series."""
     known = column.codes >= 0
     size = len(column.vocabulary)
-    garments = np.bincount(column.codes[known], rows.counts[known], size).astype(np.float64)
+    garments = summed(column.codes[known], rows.counts[known], size)
     kept = _followed(garments, column)
     rare = float(garments.sum() - garments[kept].sum())
     if len(kept) == 0 or len(kept) + (rare > 0) < 2:  # noqa: PLR2004 - a share needs a rival
@@ -325,8 +252,7 @@ def _count(column: _Column, rows: _Rows) -> _Block | None:
     series = len(kept) + (rare > 0)
     table = np.full(len(garments), len(kept))
     table[kept] = np.arange(len(kept))
-    weighted, totals = _sums(table[column.codes[known]], known, rows, series)
-    whole = weighted.sum(0)
+    sums = _sums(table[column.codes[known]], known, rows, series)
     names = [
         Name(
             column.attribute,
@@ -340,9 +266,9 @@ def _count(column: _Column, rows: _Rows) -> _Block | None:
     return _Block(
         names=names,
         garments=np.append(garments[kept], [rare] * (rare > 0)),
-        totals=totals,
-        effective=weighted * np.divide(totals, whole, out=np.zeros_like(whole), where=whole > 0),
-        weighted=weighted,
+        totals=sums.totals,
+        effective=sums.effective,
+        weighted=sums.weighted,
     )
 
 
@@ -353,14 +279,21 @@ def _followed(garments: Floats, column: _Column) -> Ints:
     return np.sort(most)
 
 
-def _sums(codes: Ints, known: Bools, rows: _Rows, series: int) -> tuple[Floats, Floats]:
-    """Return sums of weights [series, t], and the attribute's Kish effective garments [t]."""
-    places, weights = rows.places[known], rows.weights[known]
-    amounts = rows.counts[known] * weights
+def _sums(codes: Ints, known: Bools, rows: Inside, series: int) -> _Sums:
+    """Sum up one attribute; what the caps leave decides its evidence, not its plain weights."""
+    places = rows.places[known]
     size = series * rows.periods
     flat = codes * rows.periods + places
-    weighted = np.bincount(flat, amounts, minlength=size).astype(np.float64)
-    squares = np.bincount(places, amounts * weights, minlength=rows.periods)
-    whole = np.bincount(places, amounts, minlength=rows.periods).astype(np.float64)
-    totals = np.divide(whole**2, squares, out=np.zeros_like(whole), where=squares > 0)
-    return weighted.reshape(series, rows.periods), totals
+    mass, squares = rows.mass[known], rows.squares[known]
+    capped = summed(flat, mass, size)
+    plain = summed(flat, (rows.counts * rows.weights)[known], size)
+    whole = summed(places, mass, rows.periods)
+    spread = summed(places, squares, rows.periods)
+    totals = np.divide(whole**2, spread, out=np.zeros_like(whole), where=spread > 0)
+    scale = np.divide(totals, whole, out=np.zeros_like(whole), where=whole > 0)
+    shape = (series, rows.periods)
+    return _Sums(
+        weighted=plain.reshape(shape),
+        effective=capped.reshape(shape) * scale,
+        totals=totals,
+    )

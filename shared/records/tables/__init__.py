@@ -9,6 +9,7 @@ from shared.records.tables.catalogs import (
     ShardRow,
 )
 from shared.records.tables.designs import DesignRow
+from shared.records.tables.feeds import FeedBatchRow, FeedRow
 from shared.records.tables.jobs import AttemptRow, IdempotencyKeyRow, JobRow
 from shared.records.tables.models import ModelGrantRow, ModelRow, ReleaseRow
 from shared.records.tables.reports import ReportRow
@@ -23,6 +24,8 @@ __all__ = [
     "CatalogVersionRow",
     "DesignRow",
     "ErasureRow",
+    "FeedBatchRow",
+    "FeedRow",
     "GarmentRow",
     "IdempotencyKeyRow",
     "IndexRow",

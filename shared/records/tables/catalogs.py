@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.records.tables.base import Base, Json
@@ -23,6 +23,7 @@ class CatalogRow(Base):
     image_size: Mapped[int | None]
     channels: Mapped[int | None]
     attributes: Mapped[Json] = mapped_column(default=dict)
+    purpose: Mapped[str] = mapped_column(default="catalog", server_default=text("'catalog'"))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -36,6 +37,9 @@ class CatalogVersionRow(Base):
     number: Mapped[int] = mapped_column(primary_key=True)
     garments: Mapped[int]
     job_id: Mapped[str] = mapped_column(unique=True)
+    # What trend reports read of the garments that this version added; made from rows where unset.
+    columns_artifact: Mapped[str | None]
+    columns_mark: Mapped[str | None]
     created_at: Mapped[datetime]
 
 
@@ -80,6 +84,8 @@ class GarmentRow(Base):
     date: Mapped[date | None]
     weight: Mapped[float]
     segment: Mapped[str | None]
+    source: Mapped[str | None]
+    account: Mapped[str | None]
     near_duplicate_of: Mapped[str | None]
     added_in_version: Mapped[int]
 

@@ -16,6 +16,8 @@ class SiteRow(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
     weight: Mapped[float] = mapped_column(default=1.0, server_default=text("1"))
+    # Unset: TOILE_TREND_SCHEDULE_SECONDS; 0: no reports on schedule.
+    trend_schedule_seconds: Mapped[float | None]
     created_at: Mapped[datetime]
 
 

@@ -40,6 +40,10 @@ def places(shop: Shop) -> dict[str, str]:
         "GET /v1/garments/<garment>/similar": f"/v1/garments/{shop.garment_ids[0]}/similar",
         "POST /v1/designs/<design>/variations": f"/v1/designs/{shop.design_ids[0]}/variations",
         "GET /v1/designs/<design>/similar": f"/v1/designs/{shop.design_ids[0]}/similar",
+        "GET /v1/feeds/<feed>": f"/v1/feeds/{shop.feed_id}",
+        "DELETE /v1/feeds/<feed>": f"/v1/feeds/{shop.feed_id}",
+        "GET /v1/feeds/<feed>/batches": f"/v1/feeds/{shop.feed_id}/batches",
+        "POST /v1/feeds/<feed>/batches": f"/v1/feeds/{shop.feed_id}/batches",
         "GET /v1/catalogs/<catalog>": f"/v1/catalogs/{shop.catalog_id}",
         "GET /v1/catalogs/<catalog>/garments": f"/v1/catalogs/{shop.catalog_id}/garments",
         "POST /v1/catalogs/<catalog>/garments": f"/v1/catalogs/{shop.catalog_id}/garments",
@@ -126,6 +130,7 @@ def test_another_sites_things_are_there_for_their_owner(
         "jobs?state=succeeded",
         "shoppers",
         "erasures",
+        "feeds",
     ],
 )
 def test_lists_hold_nothing_of_another_site(

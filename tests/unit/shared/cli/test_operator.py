@@ -47,6 +47,22 @@ def test_the_secret_alone_stands_on_standard_output(toile: Toile) -> None:
 
 
 @pytest.mark.usefixtures("tables")
+def test_a_site_is_given_a_schedule_of_its_own(toile: Toile, own: Settings) -> None:
+    toile("key", "create", "--site", "shop")
+    assert "every 3600 seconds" in toile("site", "schedule", "shop", "3600").out
+    with closing(Records(own.database)) as records, records.reading() as tx:
+        found = sites.by_name(tx, "shop")
+    assert found is not None
+    assert found.trend_schedule_seconds == 3600
+    assert "only when asked for" in toile("site", "schedule", "shop", "0").out
+    assert "own schedule" in toile("site", "schedule", "shop", "default").out
+    assert toile("site", "schedule", "shop", "5").code == 1
+    assert toile("site", "schedule", "shop", "nan").code == 1
+    assert toile("site", "schedule", "shop", "daily").code == 2
+    assert "toile site list" in toile("site", "schedule", "ship", "60").err
+
+
+@pytest.mark.usefixtures("tables")
 def test_a_site_is_given_its_weight(toile: Toile, own: Settings) -> None:
     toile("site", "create", "shop")
     assert "2.5" in toile("site", "weight", "shop", "2.5").out

@@ -134,9 +134,9 @@ def test_dated_garments_are_counted_and_read_by_site(records: Records) -> None:
     catalog = publish(records, site_id, 1)
     with records.reading() as tx:
         assert catalogs.count_dated(tx, site_id) == 3
-        rows = list(catalogs.observed(tx, site_id, catalog.id))
+        rows = list(catalogs.observed(tx, catalog.id, 1))
         assert catalogs.count_dated(tx, a_site(records, "other")) == 0
-    assert {row[0] for row in rows} == {date(2026, 1, day) for day in (1, 2, 3)}
+    assert {row[1] for row in rows} == {date(2026, 1, day) for day in (1, 2, 3)}
 
 
 def _jobs(records: Records) -> list[str]:

@@ -33,6 +33,24 @@ def test_the_migrations_go_both_ways(settings: Settings) -> None:
     opened.close()
 
 
+def test_going_back_before_feeds_takes_them_along_and_leaves_the_catalogs(
+    records: Records,
+) -> None:
+    from shared.records import catalogs, feeds
+    from shared.schemas.catalogs import CatalogRequest
+    from shared.schemas.feeds import FeedRequest
+
+    site = a_site(records, "kept")
+    with records.transaction() as tx:
+        own = catalogs.create(tx, site, CatalogRequest(name="own")).id
+        feeds.create(tx, site, FeedRequest(name="street"))
+    migrate.downgrade(records, "0002")
+    migrate.upgrade(records)
+    with records.reading() as tx:
+        assert [one.id for one in catalogs.page(tx, site).items] == [own]
+        assert list(feeds.page(tx, site).items) == []
+
+
 def test_a_new_migration_is_written_from_what_the_tables_lack(
     records: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

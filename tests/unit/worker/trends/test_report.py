@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from shared.demo import drawn
 from shared.errors import TooLittleDataError
 from shared.schemas.trends import TrendOptions, TrendReport
 from worker.trends.observations import Observations, from_rows
+from worker.trends.ranking import number, rounded
 from worker.trends.report import build_report, default_horizon
 
 Shop = Callable[..., Observations]
@@ -175,3 +177,40 @@ def test_weights_of_any_size_are_taken(shop: Shop, now: datetime) -> None:
     heavy = Observations(**{**seen.__dict__, "weights": rng.pareto(0.5, len(seen)) * 1e9})
     made = build_report(heavy, TrendOptions(), generated_at=now)
     assert all(math.isfinite(value) for one in made.series for value in one.forecast.mean)
+
+
+def test_a_report_tells_segments_sources_and_a_fixed_mix(shop: Shop, now: datetime) -> None:
+    plain = shop(12000)
+    rng = np.random.default_rng(5)
+    linen = plain.attributes["material"] == plain.vocabulary["material"].index("linen")
+    blog = rng.random(len(plain)) < np.where(linen, 0.6, 0.3)
+    seen = replace(plain, sources=blog.astype(np.int32), source_names=("catalog", "blog"))
+    report = build_report(seen, TrendOptions(), generated_at=now)
+    assert {one.segment for one in report.series} == {None}
+    assert {one.name for one in report.segments} == {"online", "store"}
+    for part in report.segments:
+        assert {one.segment for one in part.series} == {part.name}
+        kinds = {one.value: one.kind for one in part.series if one.attribute == "material"}
+        assert kinds["linen"] == "rising"
+    (rise,) = (one for one in report.series if one.value == "linen")
+    assert rise.sources == 2
+    assert rise.fixed_mix is not None
+    assert rise.fixed_mix.verdict == "stays"
+    assert [one.name for one in report.data.sources] == ["catalog", "blog"]
+    assert report.data.gaps_at == ()
+    ranked = [(one.attribute, one.value) for one in report.rising]
+    assert len(ranked) == len(set(ranked))
+
+
+def test_a_known_fingerprint_stands_in_the_report(shop: Shop, now: datetime) -> None:
+    report = build_report(shop(), TrendOptions(), generated_at=now, fingerprint="f" * 64)
+    assert report.data_fingerprint == "f" * 64
+
+
+def test_many_numbers_are_rounded_as_one_is() -> None:
+    rng = np.random.default_rng(0)
+    values = np.concatenate([10 ** rng.uniform(-9, 7, 5000) * rng.choice([-1, 1], 5000), [0, 1e9]])
+    assert rounded(values).tolist() == pytest.approx([number(one) for one in values], rel=1e-12)
+    assert np.isnan(rounded(np.array([np.nan]))[0])
+    shares = rng.random(5000)
+    assert rounded(shares).tolist() == [number(one) for one in shares]

@@ -57,6 +57,19 @@ def test_garments_dated_by_season_are_counted_by_quarter() -> None:
     assert choose_period(dates, np.ones(len(dates)), TrendOptions()) == "quarter"
 
 
+@pytest.mark.parametrize(("step", "period"), [("D", "week"), ("M", "month"), ("Q", "quarter")])
+def test_no_step_is_shorter_than_a_source_counts_by(step: str, period: Period) -> None:
+    own = np.repeat(np.arange("2025-01-01", "2026-01-01", dtype="datetime64[D]"), 30)
+    months = np.arange("2025-01", "2026-01", dtype="datetime64[M]")
+    every = {"D": 1, "M": 1, "Q": 3}[step]
+    told = own[::30] if step == "D" else months[::every].astype("datetime64[D]")
+    days, sources = np.concatenate([own, told]), np.repeat([0, 1], [len(own), len(told)])
+    counts = np.concatenate([np.ones(len(own)), np.full(len(told), 5000.0 / len(told))])
+    found = choose_period(days, counts, TrendOptions(), sources=sources.astype(np.int32))
+    assert found == period
+    assert choose_period(days, counts, TrendOptions()) == "week"
+
+
 def test_the_shares_of_an_attribute_sum_to_one(shop: Shop) -> None:
     panel = build_panel(shop(), TrendOptions(), today=TODAY)
     share, _, _ = panel.wilson()
