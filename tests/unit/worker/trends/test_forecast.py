@@ -10,11 +10,11 @@ from worker.trends.forecast import (
     lite,
     method_for,
     renormalise,
-    seasonal_component,
     seasonal_naive,
     settings_for,
     smoothed_levels,
 )
+from worker.trends.seasonal import seasonal_component
 
 SEASON = 52
 
