@@ -1,12 +1,12 @@
 """Observed change: which shares differ from a year ago by more than chance."""
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from worker.trends.arrays import Bools, Floats, Ints, expit
+from worker.trends.chance import benjamini_hochberg, two_sided
 from worker.trends.scatter import dispersion
 from worker.trends.series import Panel
 
@@ -84,7 +84,7 @@ def observed_change(panel: Panel, *, excluded: Bools | None = None) -> Change:
     far, span = _compare_years(panel, scatter, used)
     chosen = ~(np.abs(near.z) > np.abs(far.z))  # also where the near one cannot be made
     z = np.where(chosen, far.z, near.z)
-    p_values = np.minimum(1, 2 * _two_sided(z))
+    p_values = np.minimum(1, 2 * two_sided(z))
     evidence = np.where(chosen, far.evidence, near.evidence)
     followed = np.array([not name.rest for name in panel.names])
     p_values[(evidence < LEAST_EVIDENCE) | ~np.isfinite(z) | ~followed] = np.nan
@@ -101,16 +101,6 @@ def observed_change(panel: Panel, *, excluded: Bools | None = None) -> Change:
         short_ratio=np.where(np.isfinite(near.z), near.ratio, np.nan),
         still=_goes_on(np.sign(z), ratio, near, year),
     )
-
-
-def benjamini_hochberg(p_values: Floats) -> Floats:
-    """Return q-values; NaN stays NaN and does not count."""
-    result = np.full(len(p_values), np.nan)
-    tested = np.flatnonzero(np.isfinite(p_values))
-    order = tested[np.argsort(p_values[tested])]
-    raised = p_values[order] * len(order) / np.arange(1, len(order) + 1)
-    result[order] = np.minimum(1, np.minimum.accumulate(raised[::-1])[::-1])
-    return result
 
 
 def significant(change: Change, *, false_discovery_rate: float, minimum_change: float) -> Bools:
@@ -197,8 +187,3 @@ def _trend(totals: Floats, effective: Floats, scatter: Floats) -> _Window:
         earlier=earlier,
         evidence=(effective * (np.abs(offset) > 0)).sum((1, 2)),
     )
-
-
-def _two_sided(z: Floats) -> Floats:
-    finite = np.where(np.isfinite(z), np.abs(z), 0.0)
-    return np.array([math.erfc(value / math.sqrt(2)) for value in finite])

@@ -8,7 +8,8 @@ import numpy as np
 
 from shared.schemas.trends import TrendClass
 from worker.trends.arrays import Bools, Floats, Ints, logit
-from worker.trends.changes import Change, benjamini_hochberg, significant
+from worker.trends.chance import benjamini_hochberg
+from worker.trends.changes import Change, significant
 from worker.trends.scatter import dispersion, expected, pearson
 from worker.trends.seasonal import seasonal_component
 from worker.trends.series import Panel
