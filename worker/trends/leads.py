@@ -6,8 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from worker.trends.arrays import Floats, Ints, expit, logit
-from worker.trends.backtest import WANTED_ORIGINS, Trials
+from worker.trends.arrays import Bools, Floats, Ints, expit, logit
+from worker.trends.backtest import WANTED_ORIGINS, Trials, errors_of_trials
 from worker.trends.chance import benjamini_hochberg, two_sided
 from worker.trends.forecast import SEASONS_FOR_LITE, renormalise, smoothed_levels
 from worker.trends.seasonal import WEEKS_A_YEAR, seasonal_component
@@ -97,9 +97,8 @@ def align(panel: Panel, segments: Mapping[str, Panel]) -> dict[str, tuple[Floats
     """Return each segment's shares and trust as rows and periods of ``panel``, [s, t] each.
 
     A value or a period that a segment's panel lacks has trust 0, and so has the whole segment where
-    its periods are of another length.
+    its periods are of another length. No segment leads its own series.
     """
-    rows = {(name.attribute, name.value): row for row, name in enumerate(panel.names)}
     when = {start: place for place, start in enumerate(panel.starts.tolist())}
     result = {}
     for segment, other in segments.items():
@@ -107,10 +106,11 @@ def align(panel: Panel, segments: Mapping[str, Panel]) -> dict[str, tuple[Floats
         result[segment] = (shares, trust)
         if other.period != panel.period:
             continue
+        known = {(name.attribute, name.value): row for row, name in enumerate(other.names)}
         pairs = [
-            (rows[name.attribute, name.value], row)
-            for row, name in enumerate(other.names)
-            if (name.attribute, name.value) in rows
+            (row, known[name.attribute, name.value])
+            for row, name in enumerate(panel.names)
+            if (name.attribute, name.value) in known and name.segment != segment
         ]
         steps = [
             (when[start], place)
@@ -164,7 +164,7 @@ def follow(
         return unled
     ends = (*trials.origins, own[0].shape[1])
     usual = _usual_misses(trials)
-    base = _errors(trials, trials.predicted)
+    base = errors_of_trials(trials, trials.predicted)
     moves = {
         (segment, lag): moved / usual[:, None]
         for segment, (shares, trust) in segments.items()
@@ -261,13 +261,20 @@ def _best_together(
     trials: Trials, moves: Mapping[tuple[str, int], Floats], usual: Floats, base: Floats
 ) -> _Tried | None:
     """Return the segment and lag that lower the error of all series most, if any does enough."""
-    best, least = None, (1 - LEAST_GAIN_OF_ALL) * base.mean()
+    best, least = None, 1 - LEAST_GAIN_OF_ALL
     for (segment, lag), moved in moves.items():
+        rows = _held_by(moved)
         one = _try(trials, segment, lag, moved, usual)
-        often = (one.errors.mean(1) < base.mean(1)).mean() >= OFTEN
-        if often and one.errors.mean() <= least:
-            best, least = one, one.errors.mean()
+        before, after = base[:, rows].sum(1), one.errors[:, rows].sum(1)
+        gained = after.sum() / max(float(before.sum()), _TINY)
+        if rows.any() and (after < before).mean() >= OFTEN and gained <= least:
+            best, least = one, gained
     return best
+
+
+def _held_by(moves: Floats) -> Bools:
+    """Return which series a segment holds, [s]."""
+    return np.asarray(np.any(moves != 0, axis=(0, 2)))
 
 
 def _alone(
@@ -307,7 +314,7 @@ def _try(
     ]
     pulls = np.stack([*left_out, _pull(product, size, alone=alone)])
     predicted = trials.predicted + pulls[:-1, :, None] * held[:-1] * usual[:, None]
-    return _Tried(segment, lag, held, pulls, _errors(trials, predicted), alone)
+    return _Tried(segment, lag, held, pulls, errors_of_trials(trials, predicted), alone)
 
 
 def _pull(product: Floats, size: Floats, *, alone: bool) -> Floats:
@@ -330,7 +337,7 @@ def _choose(base: Floats, tried: list[_Tried]) -> Ints:
             often = (one.errors < base).mean(0) >= OFTEN
             rows = often & (error <= (1 - LEAST_GAIN) * base.mean(0)) & (error < least)
         else:
-            rows = np.any(one.moves != 0, axis=(0, 2))  # those that the segment holds
+            rows = _held_by(one.moves)
         choice[rows], least[rows] = place, error[rows]
     return choice
 
@@ -361,14 +368,6 @@ def _lead(base: Floats, tried: list[_Tried], row: int, choice: int) -> Lead | No
         error_without=float(base[told, row].mean()),
         error_with=float(one.errors[told, row].mean()),
     )
-
-
-def _errors(trials: Trials, predicted: Floats) -> Floats:
-    """Return mean absolute errors over each horizon, scaled as MASE, [o, s]; 0 where unseen."""
-    wide = np.abs(expit(trials.actual) - expit(predicted)) * trials.seen
-    usable = trials.scale > _TINY
-    mean = wide.sum(2) / np.maximum(trials.seen.sum(2), 1)
-    return np.where(usable, mean / np.maximum(trials.scale, _TINY), 0.0)
 
 
 def _usual_misses(trials: Trials) -> Floats:

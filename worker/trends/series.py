@@ -33,6 +33,7 @@ class Name:
     value: str
     rest: bool = False
     parts: tuple[tuple[str, str], ...] = ()  # of a pair: its attributes and values
+    segment: str | None = None  # of a series that follows one segment alone
 
 
 @dataclass(frozen=True)
