@@ -98,7 +98,7 @@ def make_world(
         effective=k,
         weighted=k,
         groups=np.repeat(np.arange(groups), len(kinds) + 1),
-        thin=n < 30,  # noqa: PLR2004 - as a report flags them
+        thin=n < 30,
     )
     return World(panel, tuple(truth), np.array(since), np.array(upward))
 
@@ -127,7 +127,7 @@ def _movement(kind: str, rng: np.random.Generator, periods: int, season: int) ->
         lift = rng.uniform(2, 4) * np.exp(-0.5 * ((years - height) / 0.05) ** 2)
         return _Movement(np.log(1 + lift), round(height * season), upward=True)
     if kind == "shift":
-        place, upward = rng.uniform(0.35, 0.65) * years[-1], bool(rng.random() < 0.5)  # noqa: PLR2004
+        place, upward = rng.uniform(0.35, 0.65) * years[-1], bool(rng.random() < 0.5)
         after = (1 if upward else -1) * rng.uniform(0.5, 0.7) * (years >= place)
         return _Movement(after, round(place * season), upward)
     return _Movement(np.zeros(periods))

@@ -9,6 +9,7 @@ from worker.trends.arrays import Floats, Ints, expit, logit
 from worker.trends.seasonal import WEEKS_A_YEAR, seasonal_component
 
 Method = Literal["level", "seasonal-naive", "lite"]
+_ROUNDING: Final = 1e-6
 SEASONS_FOR_LITE: Final = 2  # measured: with 60 weeks `lite` is worse than seasonal naive
 
 
@@ -93,6 +94,28 @@ def forecast(
     else:
         result = lite(logits, weights, season=season, horizon=horizon)
     return result if groups is None else logit(renormalise(expit(result), groups))
+
+
+def wholes(effective: Floats, totals: Floats, groups: Ints) -> Ints:
+    """Return the groups of those series that are parts of a whole, -1 for the others, [s].
+
+    An attribute is a whole where each garment has at most one value of it. Where garments have
+    several, its values add up to more than the garments that have the attribute, in some period.
+
+    Args:
+        effective: garments with the value, [s, t].
+        totals: garments with the attribute, [s, t].
+        groups: [s]; the values of one attribute have the same number >= 0.
+    """
+    inside = groups >= 0
+    if not inside.any():
+        return groups
+    sums = np.zeros((int(groups.max()) + 1, effective.shape[1]))
+    most = np.zeros_like(sums)
+    np.add.at(sums, groups[inside], effective[inside])
+    np.maximum.at(most, groups[inside], totals[inside])
+    whole = np.all(sums <= most * (1 + _ROUNDING) + _ROUNDING, axis=1)
+    return np.where(inside & whole[groups], groups, -1)
 
 
 def renormalise(shares: Floats, groups: Ints) -> Floats:

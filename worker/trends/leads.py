@@ -1,5 +1,6 @@
 """Leading segments: where one segment's series of a value moves before the value itself does."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -19,6 +20,7 @@ LEAST_GAIN_OF_ALL: Final = 0.005  # measured: leaders of noise, or of other valu
 LEAST_GAIN: Final = 0.02  # of one series alone
 OFTEN: Final = 2 / 3  # of the trials must be the better for it
 SIGNIFICANT: Final = 0.05
+_ONE_SIDED_Z: Final = 1.645  # 5%
 _INNOVATION_RATE: Final = 0.1
 _MEMORY: Final = 10
 _FURTHEST_MOVE: Final = 3.0  # usual misses: beyond it a move is a break and says nothing
@@ -59,11 +61,13 @@ class Led:
         leads: by series; None where no segment leads.
         middle: the corrected forecast, logit scale, [s, h].
         trials: the trials, corrected with pulls that the other trials taught.
+        note: in plain words, what was found; empty where there was no segment to try.
     """
 
     leads: tuple[Lead | None, ...]
     middle: Floats
     trials: Trials
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -141,9 +145,10 @@ def follow(
     makes a part of it, the pull. There are two ways to be led:
 
     - *together*: one pull for all series, least squares over the trials. The best segment and lag
-      stand where they lower the error of all by 0.5%, in two trials of three. Whether one series
-      follows cannot be told from its few overlapping trials: keeping the series that did better
-      lost the gain on real series (docs/measurements.md).
+      stand where they lower the error of all but the one that gains most by 0.5%, in two trials
+      of three, and by more than the spread over series explains. Whether one series follows cannot
+      be told from its few overlapping trials: keeping those that did better lost the gain on real
+      series (docs/measurements.md).
     - *alone*: the innovations of a series follow those of the leader's, one to eight weeks later,
       by more than chance (cross-correlations by Bartlett's variance, Benjamini & Hochberg over all
       series and segments), and a pull of its own lowers its error by 2%.
@@ -159,9 +164,11 @@ def follow(
         groups: as in `worker.trends.forecast.forecast`; corrected parts sum to one again.
     """
     unled = Led((None,) * len(middle), middle, trials)
-    few = len(trials.origins) < WANTED_ORIGINS or not trials.seen.any()
-    if few or trials.origins[0] < SEASONS_FOR_LITE * season or not segments:
+    if not segments:
         return unled
+    few = len(trials.origins) < WANTED_ORIGINS or not trials.seen.any()
+    if few or trials.origins[0] < SEASONS_FOR_LITE * season:
+        return replace(unled, note="There are too few trials to tell whether a segment leads.")
     ends = (*trials.origins, own[0].shape[1])
     usual = _usual_misses(trials)
     base = errors_of_trials(trials, trials.predicted)
@@ -175,7 +182,7 @@ def follow(
     tried = ([together] if together else []) + alone
     choice = _choose(base, tried)
     if not np.any(choice >= 0):
-        return unled
+        return replace(unled, note="No segment leads: none lowers the backtest's error.")
     predicted = np.stack(
         [_corrected(one, tried, choice, usual, place) for place, one in enumerate(trials.predicted)]
     )
@@ -184,7 +191,8 @@ def follow(
         corrected = logit(renormalise(expit(corrected), groups))
         predicted = np.stack([logit(renormalise(expit(one), groups)) for one in predicted])
     leads = tuple(_lead(base, tried, row, place) for row, place in enumerate(choice.tolist()))
-    return Led(leads, corrected, replace(trials, predicted=predicted))
+    note = _note(base, errors_of_trials(trials, predicted), leads)
+    return Led(leads, corrected, replace(trials, predicted=predicted), note)
 
 
 def _moves(
@@ -265,11 +273,22 @@ def _best_together(
     for (segment, lag), moved in moves.items():
         rows = _held_by(moved)
         one = _try(trials, segment, lag, moved, usual)
-        before, after = base[:, rows].sum(1), one.errors[:, rows].sum(1)
+        # One value with a lead of its own must not carry all the others along.
+        rows[(base - one.errors).sum(0).argmax()] = False
+        if not rows.any():
+            continue
+        before, after = base[:, rows], one.errors[:, rows]
         gained = after.sum() / max(float(before.sum()), _TINY)
-        if rows.any() and (after < before).mean() >= OFTEN and gained <= least:
+        often = (after.sum(1) < before.sum(1)).mean() >= OFTEN
+        if often and gained <= least and _beyond_chance(before.mean(0) - after.mean(0)):
             best, least = one, gained
     return best
+
+
+def _beyond_chance(gains: Floats) -> bool:
+    """Return whether the series' gains lie above 0 by more than their spread explains."""
+    spread = gains.std() / math.sqrt(max(len(gains), 1))
+    return bool(gains.mean() > _ONE_SIDED_Z * max(float(spread), _TINY))
 
 
 def _held_by(moves: Floats) -> Bools:
@@ -322,7 +341,8 @@ def _pull(product: Floats, size: Floats, *, alone: bool) -> Floats:
     if alone:
         moving = size.sum(0)
         usual = moving[moving > 0].mean() if np.any(moving > 0) else 1.0
-        return np.clip(product.sum(0) / (moving + usual), 0.0, _STRONGEST)
+        own = np.clip(product.sum(0) / (moving + usual), 0.0, _STRONGEST)
+        return np.asarray(own, dtype=np.float64)
     pull = product.sum() / max(float(size.sum()), _TINY)
     return np.full(product.shape[1], np.clip(pull, 0.0, _STRONGEST))
 
@@ -368,6 +388,22 @@ def _lead(base: Floats, tried: list[_Tried], row: int, choice: int) -> Lead | No
         error_without=float(base[told, row].mean()),
         error_with=float(one.errors[told, row].mean()),
     )
+
+
+def _note(base: Floats, after: Floats, leads: tuple[Lead | None, ...]) -> str:
+    found = [lead for lead in leads if lead is not None]
+    together = next((lead for lead in found if not lead.alone), None)
+    alone = sum(lead.alone for lead in found)
+    parts = []
+    if together is not None:
+        parts.append(
+            f"All values that {together.segment} holds follow it by {together.lag} periods, "
+            f"with a pull of {together.pull:.2f}."
+        )
+    if alone:
+        parts.append(f"Values that follow a segment by themselves: {alone}.")
+    parts.append(f"The backtest's MASE is {after.mean():.3f} with it, {base.mean():.3f} without.")
+    return " ".join(parts)
 
 
 def _usual_misses(trials: Trials) -> Floats:

@@ -87,7 +87,7 @@ class _Sums:
 
 
 def _blocks(panel: Panel, excluded: Bools | None, width: int) -> tuple[Floats, Floats]:
-    """Return levels of blocks that end with the last period, and one over their variance, [s, b]."""
+    """Return levels of blocks up to the last period, and one over their variance, [s, b]."""
     series, periods = panel.totals.shape
     shares, trust = panel.shares, panel.trust
     if excluded is not None:

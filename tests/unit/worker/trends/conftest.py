@@ -60,8 +60,18 @@ def now() -> datetime:
 @pytest.fixture(scope="session")
 def real_series() -> Floats:
     """Return 100 real weekly share series, [100, 261]."""
+    return _real("f1_main_100_sequences.csv")
+
+
+@pytest.fixture(scope="session")
+def real_leaders() -> Floats:
+    """Return the same 100 values as influencers show them, [100, 261]."""
+    return _real("f1_fashion_forward_100_sequences.csv")
+
+
+def _real(name: str) -> Floats:
     root = Path(__file__).resolve().parents[4]
-    found = root.parent / "shared" / "data" / "trend-series" / "f1_main_100_sequences.csv"
+    found = root.parent / "shared" / "data" / "trend-series" / name
     if not found.exists():
         pytest.skip("the 100 real series are not at ../shared/data/trend-series")
     return np.asarray(np.genfromtxt(found, delimiter=",", skip_header=1)[:, 1:].T)
