@@ -63,7 +63,7 @@ def build_report(
     """
     panel = build_panel(observations, options, today=generated_at.date())
     horizon = options.horizon or default_horizon(len(panel.starts), panel.season)
-    findings = _study(panel, horizon, options, {})
+    findings = study(panel, horizon, options, {})
     ranked = rankings(findings, options.top)
     return TrendReport(
         generated_at=generated_at,
@@ -92,9 +92,17 @@ def default_horizon(periods: int, season: int) -> int:
     return max(_SHORTEST, min(wanted, periods // 4))
 
 
-def _study(
+def study(
     panel: Panel, horizon: int, options: TrendOptions, segments: Mapping[str, Panel]
 ) -> Findings:
+    """Work out everything about a panel's series.
+
+    Args:
+        panel: the series.
+        horizon: periods to forecast.
+        options: limits of what is called a trend.
+        segments: panels of single segments, which may lead.
+    """
     flash = find_flashes(panel)
     passed = flash_mask(panel, flash)
     led, second, conformal = _forecast(panel, passed, horizon, segments)

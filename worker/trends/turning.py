@@ -60,6 +60,34 @@ def turning_points(panel: Panel, *, excluded: Bools | None = None) -> list[tuple
     ]
 
 
+def lasting_steps(panel: Panel, *, years: int, excluded: Bools | None = None) -> Ints:
+    """Return where one step explains the last years better than a straight line, -1 if none, [s].
+
+    Better by the log of the number of blocks, which is what a place costs (BIC). What stepped up
+    and stayed there had risen, and does not rise.
+
+    Args:
+        panel: the series.
+        years: to look at, the last ones.
+        excluded: as in `turning_points`.
+    """
+    series, periods = panel.totals.shape
+    found = np.full(series, -1)
+    if panel.season < _MONTHS or periods < SEASONS_FOR_LITE * panel.season:
+        return found
+    width = max(1, panel.season // BLOCKS_A_YEAR)
+    values, information = _blocks(panel, excluded, width)
+    number = min(values.shape[1], years * panel.season // width)
+    sums = _Sums.of(values[:, -number:], information[:, -number:])
+    line = sums.lines(np.array([0]), number)[2][:, 0]
+    shortest = max(1, number // (4 * years))
+    cuts = np.arange(shortest, number - shortest + 1)
+    step = np.stack([sums.level(0, cut) + sums.level(cut, number) for cut in cuts.tolist()], axis=1)
+    better = step.min(1) + math.log(number) < line
+    found[better] = periods - (number - cuts[step.argmin(1)][better]) * width
+    return found
+
+
 @dataclass(frozen=True)
 class _Sums:
     """Running sums over blocks of w, wx, wy, wxx, wxy, wyy, [6, s, b + 1]."""
@@ -76,7 +104,7 @@ class _Sums:
         return cls(padded)
 
     def lines(self, first: Ints, last: int) -> tuple[Floats, Floats, Floats]:
-        """Return mean of x and y, slope, of the blocks first..last-1, and the cost left over."""
+        """Return height at block 0, slope and cost left over, of lines through first..last-1."""
         w, wx, wy, wxx, wxy, wyy = self.running[:, :, [last]] - self.running[:, :, first]
         total = np.maximum(w, _TINY)
         across = np.maximum(wxx - wx**2 / total, _TINY)
@@ -84,6 +112,11 @@ class _Sums:
         slope = together / across
         cost = np.maximum(wyy - wy**2 / total - together * slope, 0.0)
         return wy / total - slope * wx / total, slope, cost
+
+    def level(self, first: int, last: int) -> Floats:
+        """Return the cost left over by one level for the blocks first..last-1, [s]."""
+        w, _, wy, _, _, wyy = self.running[:, :, last] - self.running[:, :, first]
+        return np.maximum(wyy - wy**2 / np.maximum(w, _TINY), 0.0)
 
 
 def _blocks(panel: Panel, excluded: Bools | None, width: int) -> tuple[Floats, Floats]:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tests.bench.trend_worlds import make_world
+from worker.trends.changes import observed_change, significant
 from worker.trends.series import Panel
-from worker.trends.turning import turning_points
+from worker.trends.turning import lasting_steps, turning_points
 
 
 def test_a_lasting_shift_is_dated_within_eight_weeks_and_has_the_right_sign() -> None:
@@ -70,3 +71,19 @@ def test_what_is_excluded_is_no_turn() -> None:
     excluded = shares > 0.2
     assert all(turning_points(_counted(panel, shares)))
     assert not any(turning_points(_counted(panel, shares), excluded=excluded))
+
+
+def test_a_level_that_shifted_long_ago_is_a_step_and_a_steady_rise_is_none() -> None:
+    made = make_world(("shift", "rising", "flat"), groups=40, years=3)
+    steps = lasting_steps(made.panel, years=3)
+    truth = np.array(made.truth)
+    shifted = truth == "shift"
+    assert np.mean(np.abs(steps[shifted] - made.since[shifted]) <= 8) >= 0.9
+    assert np.mean(steps[truth == "rising"] >= 0) <= 0.05
+
+
+def test_what_shifted_over_a_year_ago_is_not_called_rising() -> None:
+    made = make_world(("shift", "flat"), groups=40, years=3)
+    change = observed_change(made.panel)
+    called = significant(change, false_discovery_rate=0.05, minimum_change=0.05) & change.still
+    assert np.mean(called[np.array(made.truth) == "shift"]) <= 0.1
