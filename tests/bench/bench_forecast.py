@@ -40,6 +40,7 @@ WORLDS: Final[dict[str, dict[str, Any]]] = {
     "five years": {"years": 5},
     "noisy": {"years": 4, "scatter": 0.15},
     "thin": {"years": 4, "garments": 60},
+    "gentle": {"years": 4, "growth": (0.1, 0.25)},
     "months": {"years": 5, "period": "month", "garments": 1000},
 }
 FLAT: Final[dict[str, dict[str, Any]]] = {
@@ -246,27 +247,22 @@ def _coverage(found: Real, middle: Floats, trials: Trials) -> dict[str, float]:
 
 
 def _others(found: Real, *, slow: bool) -> dict[str, float]:
-    """Return errors of statsforecast's automatic models on logits, where they are installed."""
+    """Return errors of statsforecast's automatic models on the shares, where it is installed."""
     if not installed():
         return {}
     models: Any = import_module("statsforecast.models")
     names = ("AutoTheta", "AutoETS", "AutoCES") if slow else ("AutoTheta",)
-    past = logit(held(found.everybody[:, :PAST]))
-    return {
-        name: _error(
-            found,
-            PAST,
-            expit(
-                np.array(
-                    [
-                        getattr(models, name)(season_length=SEASON).forecast(y=row, h=YEAR)["mean"]
-                        for row in past
-                    ]
-                )
-            ),
+    past = np.ascontiguousarray(found.everybody[:, :PAST])
+    ahead = {
+        name: np.array(
+            [
+                getattr(models, name)(season_length=SEASON).forecast(y=row, h=YEAR)["mean"]
+                for row in past
+            ]
         )
         for name in names
     }
+    return {name: _error(found, PAST, np.maximum(shares, 0)) for name, shares in ahead.items()}
 
 
 def _studied(made: World) -> Findings:

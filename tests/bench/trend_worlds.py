@@ -44,7 +44,7 @@ class _Movement:
     upward: bool = False
 
 
-def make_world(
+def make_world(  # noqa: PLR0913 - each is an option of the world
     kinds: Sequence[str],
     *,
     groups: int = 20,
@@ -52,19 +52,20 @@ def make_world(
     years: float = 3,
     garments: float = 300,
     scatter: float = 0.0,
+    growth: tuple[float, float] = (0.3, 0.6),
     seed: int = 0,
 ) -> World:
     """Draw counts of ``groups`` attributes, each with one value of every kind and a rest.
 
     Args:
-        kinds: of each attribute's values: rising or declining by a third to four fifths a year,
-            seasonal, flash (three to five times as much for some weeks), shift (to half or to
-            double, for good), flat.
+        kinds: of each attribute's values: rising, declining, seasonal, flash (three to five times
+            as much for some weeks), shift (to half or to double, for good), flat.
         groups: attributes.
         period: length of a step.
         years: of history.
         garments: a period, on average.
         scatter: standard deviation of what multiplies each share in each period, as a log.
+        growth: least and most that a rise or decline makes in a year, as a log.
         seed: of the draw.
     """
     rng = np.random.default_rng(seed)
@@ -76,7 +77,7 @@ def make_world(
     upward: list[bool] = []
     effective, totals = [], []
     for group in range(groups):
-        moves = [_movement(kind, rng, periods, season) for kind in kinds]
+        moves = [_movement(kind, rng, periods, season, growth) for kind in kinds]
         whole = _shares(moves, rng, scatter)
         total = rng.poisson(garments, periods)
         counts = [rng.multinomial(total[step], whole[:, step]) for step in range(periods)]
@@ -115,11 +116,13 @@ def _shares(moves: Sequence[_Movement], rng: np.random.Generator, scatter: float
     return np.asarray(np.array(shares) / np.sum(shares, axis=0))
 
 
-def _movement(kind: str, rng: np.random.Generator, periods: int, season: int) -> _Movement:
+def _movement(
+    kind: str, rng: np.random.Generator, periods: int, season: int, growth: tuple[float, float]
+) -> _Movement:
     years = np.arange(periods) / season
     if kind in {"rising", "declining"}:
         sign = 1 if kind == "rising" else -1
-        return _Movement(sign * rng.uniform(0.3, 0.6) * (years - years[-1] / 2))
+        return _Movement(sign * rng.uniform(*growth) * (years - years[-1] / 2))
     if kind == "seasonal":
         return _Movement(rng.uniform(0.6, 1.0) * np.cos(2 * np.pi * (years - rng.uniform())))
     if kind == "flash":

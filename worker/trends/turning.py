@@ -116,7 +116,8 @@ class _Sums:
     def level(self, first: int, last: int) -> Floats:
         """Return the cost left over by one level for the blocks first..last-1, [s]."""
         w, _, wy, _, _, wyy = self.running[:, :, last] - self.running[:, :, first]
-        return np.maximum(wyy - wy**2 / np.maximum(w, _TINY), 0.0)
+        cost = wyy - wy**2 / np.maximum(w, _TINY)
+        return np.asarray(np.maximum(cost, 0.0), dtype=np.float64)
 
 
 def _blocks(panel: Panel, excluded: Bools | None, width: int) -> tuple[Floats, Floats]:
