@@ -129,7 +129,30 @@ class Outlook(Schema):
     relative: float
     low80: float
     high80: float
-    direction: Direction = Field(description="`rising` only where `low80` is above 0.")
+    direction: Direction = Field(
+        description="`rising` only where `low80` is above 0 and the change is not a trifle."
+    )
+
+
+class TurningPoint(Schema):
+    """From when on a value ran otherwise than it had been heading."""
+
+    at: date = Field(description="First day of the period; found to within a few weeks.")
+    upward: bool = Field(description="It ran above where it had been heading; else below.")
+
+
+class LeadingSegment(Schema):
+    """A segment in which the value moves before it does as a whole, used in its forecast."""
+
+    segment: str
+    lag: int = Field(description="By how many periods the segment leads.")
+    pull: float = Field(description="Part of the segment's move that follows, logit scale, 0..1.")
+    alone: bool = Field(
+        description="This value follows by itself, by more than chance; else all values that the "
+        "segment holds were found to follow it together."
+    )
+    error_without: float = Field(description="MASE of this value's trials without the segment.")
+    error_with: float = Field(description="MASE of this value's trials with it.")
 
 
 class ValueTrend(Schema):
@@ -167,6 +190,10 @@ class ValueTrend(Schema):
     fixed_mix: FixedMix | None = Field(
         None, description="The change at a fixed mix of sources; null with fewer than two."
     )
+    turning_points: tuple[TurningPoint, ...] = ()
+    lead: LeadingSegment | None = Field(
+        default=None, description="Null where no segment was found to lead."
+    )
 
 
 class RankedValue(Schema):
@@ -203,6 +230,14 @@ class BacktestSummary(Schema):
     naive: ForecastScores = Field(description="Seasonal naive: the same as last year.")
     skill: float | None = Field(description="1 - MASE / naive MASE; above 0 beats last year.")
     note: str = Field(description="What to know when reading these numbers; may be empty.")
+    second: str = Field(
+        default="",
+        description="Whether a second forecaster was tried, and what part it earned; empty where "
+        "none is installed.",
+    )
+    leading: str = Field(
+        default="", description="Which segments lead and what that gains; empty without segments."
+    )
 
 
 class SegmentCount(Schema):

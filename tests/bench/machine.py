@@ -10,7 +10,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 """Of the project."""
 
-_NAMED = ("numpy", "keras", "tensorflow", "tensorflow-cpu")
+_NAMED = ("numpy", "keras", "tensorflow", "tensorflow-cpu", "statsforecast")
 
 
 def facts() -> dict[str, Any]:

@@ -230,6 +230,18 @@ def score(trials: Trials, *, naive: bool = False) -> Scores:
     )
 
 
+def errors_of_trials(trials: Trials, predicted: Floats) -> Floats:
+    """Return mean absolute errors over each horizon, scaled as MASE, [o, s]; 0 where unseen.
+
+    Args:
+        trials: what happened.
+        predicted: forecasts of it on the logit scale, [o, s, h].
+    """
+    wide = np.abs(expit(trials.actual) - expit(predicted)) * trials.seen
+    mean = wide.sum(2) / np.maximum(trials.seen.sum(2), 1)
+    return np.where(trials.scale > _TINY, mean / np.maximum(trials.scale, _TINY), 0.0)
+
+
 def _interval_scores(trials: Trials, middle: Floats) -> tuple[Floats, Floats]:
     """Return hits [2, o, s, h] and mean quantile loss [o, s, h]; NaN with a single trial."""
     covered = np.full((2, *middle.shape), np.nan)

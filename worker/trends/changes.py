@@ -1,14 +1,15 @@
 """Observed change: which shares differ from a year ago by more than chance."""
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from worker.trends.arrays import Bools, Floats, Ints, expit
+from worker.trends.chance import benjamini_hochberg, two_sided
 from worker.trends.scatter import dispersion
 from worker.trends.series import Panel
+from worker.trends.turning import lasting_steps
 
 LEAST_EVIDENCE: Final = 10.0  # garments of the value in the periods that are compared
 TREND_YEARS: Final = 3
@@ -28,7 +29,8 @@ class Change:
         window: the latest periods looked at, [s]: a quarter of a year, else years.
         p_values, q_values: [s].
         short_ratio: the ratio over the last quarter of a year, which ranks what emerges, [s].
-        still: neither the last year nor its last quarter speaks against the direction, [s].
+        still: neither the last year nor its last quarter speaks against the direction, and it is
+            not a single step of more than a year ago, [s].
     """
 
     ratio: Floats
@@ -84,10 +86,12 @@ def observed_change(panel: Panel, *, excluded: Bools | None = None) -> Change:
     far, span = _compare_years(panel, scatter, used)
     chosen = ~(np.abs(near.z) > np.abs(far.z))  # also where the near one cannot be made
     z = np.where(chosen, far.z, near.z)
-    p_values = np.minimum(1, 2 * _two_sided(z))
+    p_values = np.minimum(1, 2 * two_sided(z))
     evidence = np.where(chosen, far.evidence, near.evidence)
     followed = np.array([not name.rest for name in panel.names])
     p_values[(evidence < LEAST_EVIDENCE) | ~np.isfinite(z) | ~followed] = np.nan
+    step = lasting_steps(panel, years=TREND_YEARS, excluded=excluded)
+    past = (step >= 0) & (step < periods - panel.season)
     ratio, error = np.where(chosen, far.ratio, near.ratio), np.where(chosen, far.error, near.error)
     return Change(
         ratio=ratio,
@@ -99,18 +103,8 @@ def observed_change(panel: Panel, *, excluded: Bools | None = None) -> Change:
         p_values=p_values,
         q_values=benjamini_hochberg(p_values),
         short_ratio=np.where(np.isfinite(near.z), near.ratio, np.nan),
-        still=_goes_on(np.sign(z), ratio, near, year),
+        still=_goes_on(np.sign(z), ratio, near, year) & ~past,
     )
-
-
-def benjamini_hochberg(p_values: Floats) -> Floats:
-    """Return q-values; NaN stays NaN and does not count."""
-    result = np.full(len(p_values), np.nan)
-    tested = np.flatnonzero(np.isfinite(p_values))
-    order = tested[np.argsort(p_values[tested])]
-    raised = p_values[order] * len(order) / np.arange(1, len(order) + 1)
-    result[order] = np.minimum(1, np.minimum.accumulate(raised[::-1])[::-1])
-    return result
 
 
 def significant(change: Change, *, false_discovery_rate: float, minimum_change: float) -> Bools:
@@ -121,11 +115,15 @@ def significant(change: Change, *, false_discovery_rate: float, minimum_change: 
 
 
 def _goes_on(sign: Floats, ratio: Floats, near: _Window, year: _Window) -> Bools:
-    """Return where the last year kept at least half of the pace, as far as can be told, [s]."""
-    pace = sign * (np.log(year.ratio) - np.log(ratio) / 2)
+    """Return where the move goes on, as far as can be told, [s].
+
+    The last year kept at least half of the pace, and so did its last quarter.
+    """
+    half = np.log(ratio) / 2
     with np.errstate(invalid="ignore"):
-        lately = ~(sign * near.z <= -1)
-        return np.asarray(lately & ~(pace <= -year.error))
+        lately = ~(sign * (np.log(near.ratio) - half) <= -near.error)
+        lately &= ~(sign * near.z <= -1)
+        return np.asarray(lately & ~(sign * (np.log(year.ratio) - half) <= -year.error))
 
 
 def _untestable(series: int) -> Change:
@@ -197,8 +195,3 @@ def _trend(totals: Floats, effective: Floats, scatter: Floats) -> _Window:
         earlier=earlier,
         evidence=(effective * (np.abs(offset) > 0)).sum((1, 2)),
     )
-
-
-def _two_sided(z: Floats) -> Floats:
-    finite = np.where(np.isfinite(z), np.abs(z), 0.0)
-    return np.array([math.erfc(value / math.sqrt(2)) for value in finite])

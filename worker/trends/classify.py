@@ -8,9 +8,10 @@ import numpy as np
 
 from shared.schemas.trends import TrendClass
 from worker.trends.arrays import Bools, Floats, Ints, logit
-from worker.trends.changes import Change, benjamini_hochberg, significant
-from worker.trends.forecast import seasonal_component
+from worker.trends.chance import benjamini_hochberg
+from worker.trends.changes import Change, significant
 from worker.trends.scatter import dispersion, expected, pearson
+from worker.trends.seasonal import seasonal_component
 from worker.trends.series import Panel
 
 STRONG_SEASON: Final = 0.6
@@ -51,7 +52,7 @@ def season_of(panel: Panel) -> Season:
     if periods < 2 * panel.season:
         return Season(np.zeros(series), np.zeros(series, dtype=bool))
     logits, trust = logit(panel.shares), panel.trust
-    seasonal = seasonal_component(logits, trust, season=panel.season)
+    seasonal = seasonal_component(logits, trust, season=panel.season, noise_taken_off=1.0)
     level = expected(panel, seasonal=False)
     fitted = logit(level) + seasonal[:, np.arange(periods) % panel.season]
     weight = np.maximum(trust.sum(1), _TINY)

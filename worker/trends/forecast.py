@@ -6,9 +6,10 @@ from typing import Final, Literal
 import numpy as np
 
 from worker.trends.arrays import Floats, Ints, expit, logit
+from worker.trends.seasonal import WEEKS_A_YEAR, seasonal_component
 
 Method = Literal["level", "seasonal-naive", "lite"]
-WEEKS_A_YEAR: Final = 52
+_ROUNDING: Final = 1e-6
 SEASONS_FOR_LITE: Final = 2  # measured: with 60 weeks `lite` is worse than seasonal naive
 
 
@@ -20,8 +21,6 @@ class Settings:
         alphas: candidate smoothing rates of the level.
         drifts: candidate parts of the yearly change that are carried into the future.
         damping: what is left of the drift after one period.
-        bandwidth: standard deviation of the seasonal smoother, in periods.
-        year_decay: weight of a year in the seasonal, relative to the year after it.
         sharpness: how strongly the candidate with the least past error outweighs the others.
         caution: how much smaller a candidate's past error must be for a whole drift than for none.
     """
@@ -29,21 +28,18 @@ class Settings:
     alphas: tuple[float, ...]
     drifts: tuple[float, ...]
     damping: float
-    bandwidth: float
-    year_decay: float
     sharpness: float
     caution: float
 
 
-# Chosen on rolling origins 104..157 of 100 real weekly series; their last 52 weeks were not seen.
+# Chosen on rolling origins 104..157 of 100 real weekly series, with outcomes up to week 209; their
+# last 52 weeks were not looked at (docs/measurements.md).
 WEEKLY: Final = Settings(
-    alphas=(0.02, 0.05, 0.1, 0.2),
+    alphas=(0.05, 0.1),
     drifts=(0.0, 0.5, 1.0),
     damping=0.98,
-    bandwidth=1.5,
-    year_decay=0.7,
     sharpness=12.0,
-    caution=0.3,
+    caution=1.0,
 )
 
 
@@ -54,8 +50,6 @@ def settings_for(season: int) -> Settings:
         alphas=tuple(1 - (1 - alpha) ** weeks for alpha in WEEKLY.alphas),
         drifts=WEEKLY.drifts,
         damping=WEEKLY.damping**weeks,
-        bandwidth=max(WEEKLY.bandwidth / weeks, 0.3),
-        year_decay=WEEKLY.year_decay,
         sharpness=WEEKLY.sharpness,
         caution=WEEKLY.caution,
     )
@@ -102,6 +96,28 @@ def forecast(
     return result if groups is None else logit(renormalise(expit(result), groups))
 
 
+def wholes(effective: Floats, totals: Floats, groups: Ints) -> Ints:
+    """Return the groups of those series that are parts of a whole, -1 for the others, [s].
+
+    An attribute is a whole where each garment has at most one value of it. Where garments have
+    several, its values add up to more than the garments that have the attribute, in some period.
+
+    Args:
+        effective: garments with the value, [s, t].
+        totals: garments with the attribute, [s, t].
+        groups: [s]; the values of one attribute have the same number >= 0.
+    """
+    inside = groups >= 0
+    if not inside.any():
+        return groups
+    sums = np.zeros((int(groups.max()) + 1, effective.shape[1]))
+    most = np.zeros_like(sums)
+    np.add.at(sums, groups[inside], effective[inside])
+    np.maximum.at(most, groups[inside], totals[inside])
+    whole = np.all(sums <= most * (1 + _ROUNDING) + _ROUNDING, axis=1)
+    return np.where(inside & whole[groups], groups, -1)
+
+
 def renormalise(shares: Floats, groups: Ints) -> Floats:
     """Return shares [s, h] in which the parts of each whole sum to one."""
     if not np.any(groups >= 0):
@@ -116,7 +132,7 @@ def renormalise(shares: Floats, groups: Ints) -> Floats:
 
 def level(logits: Floats, weights: Floats, *, season: int, horizon: int) -> Floats:
     """Forecast the smoothed last level, flat."""
-    alpha = np.array([settings_for(season).alphas[-2]])
+    alpha = np.array([settings_for(season).alphas[-1]])
     last = smoothed_levels(logits, weights, alpha)[:, 0, -1]
     return np.repeat(last[:, None], horizon, axis=1)
 
@@ -151,7 +167,7 @@ def lite(
     did. Takes about 0.05 s for 100 series of 260 weeks.
     """
     chosen = settings or settings_for(season)
-    seasonal = seasonal_component(logits, weights, season=season, settings=chosen)
+    seasonal = seasonal_component(logits, weights, season=season)
     periods = logits.shape[1]
     rest = logits - seasonal[:, np.arange(periods) % season]
     levels = smoothed_levels(rest, weights, np.array(chosen.alphas))
@@ -186,78 +202,6 @@ def smoothed_levels(values: Floats, weights: Floats, alphas: Floats) -> Floats:
         np.divide(top, bottom, out=result[now], where=bottom > 0)
         result[now][bottom <= 0] = 0.0
     return np.ascontiguousarray(result.transpose(1, 2, 0))
-
-
-def seasonal_component(
-    logits: Floats, weights: Floats, *, season: int, settings: Settings | None = None
-) -> Floats:
-    """Return the seasonal of each series, [s, season], with mean 0.
-
-    Means by place in the season of what is left after a one-season moving average; late years count
-    more; smoothed around the circle; shrunk towards 0 by how much of it noise would make.
-    """
-    chosen = settings or settings_for(season)
-    place = np.arange(logits.shape[1]) % season
-    kernel = _circular_kernel(season, chosen.bandwidth)
-    years_ago = (logits.shape[1] - 1 - np.arange(logits.shape[1])) // season
-    late = weights * chosen.year_decay**years_ago
-    seasonal = np.zeros((logits.shape[0], season))
-    for _ in range(2):  # the second pass mends the trend at the ends, where the average is lopsided
-        trend = _moving_mean(logits - seasonal[:, place], weights, season)
-        left = logits - trend
-        support = _by_place(late, season)
-        smooth = _circular(_by_place(left * late, season), kernel)
-        seasonal = smooth / np.maximum(_circular(support, kernel), 1e-9)
-        seasonal -= seasonal.mean(1, keepdims=True)
-        noise = _noise_of_seasonal(left - seasonal[:, place], weights, season, kernel)
-        spread = np.maximum(seasonal.var(1), 1e-12)
-        seasonal *= np.clip(1 - noise / spread, 0, 1)[:, None]
-    return seasonal
-
-
-def _noise_of_seasonal(left: Floats, weights: Floats, season: int, kernel: Floats) -> Floats:
-    """Return the variance [s] that noise alone would give the smoothed seasonal."""
-    total = np.maximum(weights.sum(1), 1e-9)
-    variance = (weights * left**2).sum(1) / total
-    averaged = np.maximum(total / season, 1e-9) / float((kernel**2).sum())
-    return np.asarray(variance / averaged, dtype=np.float64)
-
-
-def _by_place(values: Floats, season: int) -> Floats:
-    """Return sums [s, season] of values [s, t] by place in the season."""
-    series, periods = values.shape
-    padded = np.zeros((series, -(-periods // season) * season))
-    padded[:, :periods] = values
-    return np.asarray(padded.reshape(series, -1, season).sum(1), dtype=np.float64)
-
-
-def _circular_kernel(season: int, bandwidth: float) -> Floats:
-    """Return Gaussian weights [season] around the circle, summing to 1."""
-    steps = np.arange(season)
-    distance = np.minimum(steps, season - steps)
-    kernel = np.exp(-0.5 * (distance / bandwidth) ** 2)
-    return np.asarray(kernel / kernel.sum(), dtype=np.float64)
-
-
-def _circular(values: Floats, kernel: Floats) -> Floats:
-    """Return values [s, season] smoothed around the circle."""
-    spectrum = np.fft.rfft(values, axis=1) * np.fft.rfft(kernel)
-    return np.asarray(np.fft.irfft(spectrum, values.shape[1], axis=1), dtype=np.float64)
-
-
-def _moving_mean(values: Floats, weights: Floats, season: int) -> Floats:
-    """Return weighted means [s, t] over one season around each period, cut off at the ends."""
-    periods = values.shape[1]
-    first = np.maximum(np.arange(periods) - season // 2, 0)
-    last = np.minimum(np.arange(periods) + season // 2 + 1, periods)
-    top = _window_sums(values * weights, first, last)
-    bottom = _window_sums(weights, first, last)
-    return np.asarray(top / np.maximum(bottom, 1e-9), dtype=np.float64)
-
-
-def _window_sums(values: Floats, first: Ints, last: Ints) -> Floats:
-    sums = np.concatenate([np.zeros((len(values), 1)), np.cumsum(values, axis=1)], axis=1)
-    return np.asarray(sums[:, last] - sums[:, first], dtype=np.float64)
 
 
 def _yearly_slopes(levels: Floats, season: int) -> Floats:

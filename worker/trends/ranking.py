@@ -10,7 +10,9 @@ from worker.trends.arrays import Bools, Floats, Ints
 from worker.trends.backtest import Conformal, Trials
 from worker.trends.changes import Change
 from worker.trends.classify import Flash, Season
+from worker.trends.leads import Led
 from worker.trends.series import Panel
+from worker.trends.turning import Turn
 
 _DIGITS: Final = 6
 _LARGEST: Final = 1e6
@@ -31,6 +33,9 @@ class Findings:
     flash: Flash
     kinds: list[TrendClass]
     outlooks: list[Outlook | None]
+    turns: list[tuple[Turn, ...]]
+    led: Led
+    second: str  # what became of a second forecaster
 
 
 def rankings(findings: Findings, top: int) -> dict[str, tuple[RankedValue, ...]]:

@@ -1,6 +1,7 @@
 """The trend report: from observations and options to everything that is shown."""
 
 import math
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Final
 
@@ -9,17 +10,17 @@ import numpy as np
 from shared.schemas.trends import (
     BacktestSummary,
     DataSeen,
-    Direction,
     ForecastScores,
+    LeadingSegment,
     ObservedChange,
-    Outlook,
     SegmentCount,
     ShareForecast,
     TrendOptions,
     TrendReport,
+    TurningPoint,
     ValueTrend,
 )
-from worker.trends.arrays import Dates, Floats, expit, logit
+from worker.trends.arrays import Bools, Dates, Floats, expit
 from worker.trends.backing import by_segment, told_sources, with_backing
 from worker.trends.backtest import (
     WANTED_ORIGINS,
@@ -31,17 +32,20 @@ from worker.trends.backtest import (
 )
 from worker.trends.changes import observed_change, significant
 from worker.trends.classify import classify, find_flashes, flash_mask, season_of
-from worker.trends.forecast import forecast, method_for
+from worker.trends.ensemble import join
+from worker.trends.forecast import forecast, method_for, wholes
 from worker.trends.inside import Inside, look_inside
+from worker.trends.leads import Lead, Led, align, follow
 from worker.trends.observations import Observations
+from worker.trends.outlooks import outlooks
 from worker.trends.periods import following
 from worker.trends.ranking import Findings, number, rankings, rounded
 from worker.trends.segments import segment_panels, with_segments
 from worker.trends.series import Panel, build_panel
+from worker.trends.turning import turning_points
 
 _SHORTEST: Final = 2
 _YEARS_TO_BEAT: Final = 2
-_TINY: Final = 1e-9
 
 
 def build_report(
@@ -70,7 +74,7 @@ def build_report(
     segments = segment_panels(observations, options, whole, inside=inside)
     panel = with_segments(whole, segments, options)
     horizon = options.horizon or default_horizon(len(panel.starts), panel.season)
-    findings = _study(panel, horizon, options)
+    findings = study(panel, horizon, options, segments)
     trends = with_backing(_series(findings), observations, panel, inside, findings.change)
     ranked = rankings(findings, options.top)
     return TrendReport(
@@ -101,40 +105,29 @@ def default_horizon(periods: int, season: int) -> int:
     return max(_SHORTEST, min(wanted, periods // 4))
 
 
-def _study(panel: Panel, horizon: int, options: TrendOptions) -> Findings:
-    shares, trust = panel.shares, panel.trust
+def study(
+    panel: Panel, horizon: int, options: TrendOptions, segments: Mapping[str, Panel]
+) -> Findings:
+    """Work out everything about a panel's series.
+
+    Args:
+        panel: the series.
+        horizon: periods to forecast.
+        options: limits of what is called a trend.
+        segments: panels of single segments, which may lead.
+    """
     flash = find_flashes(panel)
     passed = flash_mask(panel, flash)
-    # A flash will not come back with the season: the forecast is not to learn from it.
-    middle = forecast(
-        shares,
-        trust * ~passed,
-        season=panel.season,
-        horizon=horizon,
-        groups=panel.groups,
-    )
-    trials = run_trials(
-        shares,
-        trust,
-        season=panel.season,
-        horizon=horizon,
-        groups=panel.groups,
-        chance=panel.chance,
-    )
-    conformal = (
-        trials.conformal()
-        if trials.seen.any()
-        else rough_intervals(shares, trust, panel.season, horizon)
-    )
+    led, second, conformal = _forecast(panel, passed, horizon, segments)
     change = observed_change(panel, excluded=passed)
     season = season_of(panel)
     rate, least = options.false_discovery_rate, options.minimum_change
     called = significant(change, false_discovery_rate=rate, minimum_change=least)
     return Findings(
         panel=panel,
-        middle=middle,
+        middle=led.middle,
         conformal=conformal,
-        trials=trials,
+        trials=led.trials,
         change=change,
         called=tuple(bool(one) for one in called),
         season=season,
@@ -142,40 +135,37 @@ def _study(panel: Panel, horizon: int, options: TrendOptions) -> Findings:
         kinds=classify(
             panel, change, season, flash, false_discovery_rate=rate, minimum_change=least
         ),
-        outlooks=_outlooks(panel, middle, conformal),
+        outlooks=outlooks(panel, led.middle, conformal, minimum_change=least, excluded=passed),
+        turns=turning_points(panel, excluded=passed),
+        led=led,
+        second=second,
     )
 
 
-def _outlooks(panel: Panel, middle: Floats, conformal: Conformal) -> list[Outlook | None]:
-    """Compare the forecast's mean with the same periods of the last year."""
-    series, periods = panel.totals.shape
-    if periods < panel.season:
-        return [None] * series
-    same = periods - panel.season + np.arange(middle.shape[1]) % panel.season
-    trust = panel.trust[:, same]
-    total = trust.sum(1)
-    before = np.maximum((panel.shares[:, same] * trust).sum(1) / np.maximum(total, _TINY), _TINY)
-    after = logit((expit(middle) * trust).sum(1) / np.maximum(total, _TINY))
-    width = conformal.mean_quantile * conformal.spread
-    low, high = expit(after - width) / before - 1, expit(after + width) / before - 1
-    relative = expit(after) / before - 1
-    return [
-        Outlook(
-            relative=number(relative[row]),
-            low80=number(low[row]),
-            high80=number(high[row]),
-            direction=_direction(float(low[row]), float(high[row])),
-        )
-        if total[row] > 0
-        else None
-        for row in range(series)
-    ]
-
-
-def _direction(low: float, high: float) -> Direction:
-    if low > 0:
-        return "rising"
-    return "declining" if high < 0 else "unclear"
+def _forecast(
+    panel: Panel, passed: Bools, horizon: int, segments: Mapping[str, Panel]
+) -> tuple[Led, str, Conformal]:
+    """Return the forecast with all that its trials earned, a word on the second, and intervals."""
+    shares, trust = panel.shares, panel.trust
+    groups = wholes(panel.effective, panel.totals, panel.groups)
+    # A flash will not come back with the season: the forecast is not to learn from it.
+    clean = trust * ~passed
+    middle = forecast(shares, clean, season=panel.season, horizon=horizon, groups=groups)
+    trials = run_trials(
+        shares, trust, season=panel.season, horizon=horizon, groups=groups, chance=panel.chance
+    )
+    joined = join(middle, trials, (shares, clean), season=panel.season, groups=groups)
+    led = follow(
+        joined.middle,
+        joined.trials,
+        (shares, clean),
+        align(panel, segments),
+        season=panel.season,
+        groups=groups,
+    )
+    if led.trials.seen.any():
+        return led, joined.note, led.trials.conformal()
+    return led, joined.note, rough_intervals(shares, trust, panel.season, horizon)
 
 
 def _series(findings: Findings) -> tuple[ValueTrend, ...]:
@@ -192,6 +182,7 @@ def _series(findings: Findings) -> tuple[ValueTrend, ...]:
     }
     two_years = len(panel.starts) >= _YEARS_TO_BEAT * panel.season
     strength = findings.season.strength * findings.season.significant
+    days = _days(panel.starts)
     return tuple(
         ValueTrend(
             attribute=name.attribute,
@@ -212,6 +203,11 @@ def _series(findings: Findings) -> tuple[ValueTrend, ...]:
             kind=findings.kinds[row],
             seasonal_strength=number(strength[row]) if two_years else None,
             flash_at=_flash_day(findings, row),
+            turning_points=tuple(
+                TurningPoint(at=days[turn.place], upward=turn.upward)
+                for turn in findings.turns[row]
+            ),
+            lead=_lead(findings.led.leads[row]),
         )
         for row, name in enumerate(panel.names)
     )
@@ -231,6 +227,19 @@ def _change(findings: Findings, row: int) -> ObservedChange | None:
         p_value=number(change.p_values[row]),
         q_value=number(change.q_values[row]),
         significant=findings.called[row],
+    )
+
+
+def _lead(lead: Lead | None) -> LeadingSegment | None:
+    if lead is None:
+        return None
+    return LeadingSegment(
+        segment=lead.segment,
+        lag=lead.lag,
+        pull=number(lead.pull),
+        alone=lead.alone,
+        error_without=number(lead.error_without),
+        error_with=number(lead.error_with),
     )
 
 
@@ -254,6 +263,8 @@ def _backtest(findings: Findings, horizon: int) -> BacktestSummary:
         naive=naive,
         skill=skill,
         note=_backtest_note(findings),
+        second=findings.second,
+        leading=findings.led.note,
     )
 
 

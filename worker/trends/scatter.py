@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from worker.trends.arrays import Bools, Floats, expit, logit
-from worker.trends.forecast import seasonal_component
+from worker.trends.seasonal import seasonal_component
 from worker.trends.series import Panel
 
 _CUT: Final = 3.0  # standard deviations
@@ -47,7 +47,7 @@ def expected(panel: Panel, *, seasonal: bool = True) -> Floats:
     periods = logits.shape[1]
     pattern = np.zeros_like(logits)
     if periods >= 2 * panel.season:
-        component = seasonal_component(logits, trust, season=panel.season)
+        component = seasonal_component(logits, trust, season=panel.season, noise_taken_off=1.0)
         pattern = component[:, np.arange(periods) % panel.season]
     width = max(_LEVEL_PERIODS, panel.season)  # shorter would follow the noise it must measure
     total = np.maximum(_centred(panel.totals, width), _TINY)

@@ -1,96 +1,20 @@
 """Made-up worlds whose trends are known, and the real series where they are at hand."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from shared.schemas.trends import Period
+from tests.bench.trend_worlds import World, make_world
 from worker.trends.arrays import Floats
 from worker.trends.observations import Observations, from_rows
-from worker.trends.periods import SEASONS, period_starts
-from worker.trends.series import Name, Panel
 
 NOW = datetime(2026, 10, 1, 9, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
-class World:
-    """A panel, and what each of its series truly does."""
-
-    panel: Panel
-    truth: tuple[str, ...]
-
-
 WorldMaker = Callable[..., World]
-
-
-def _movement(kind: str, rng: np.random.Generator, periods: int, season: int) -> Floats:
-    """Return the log of a share's movement, [t]."""
-    years = np.arange(periods) / season
-    if kind == "rising":
-        return np.asarray(rng.uniform(0.3, 0.6) * (years - years[-1] / 2))
-    if kind == "declining":
-        return np.asarray(-rng.uniform(0.3, 0.6) * (years - years[-1] / 2))
-    if kind == "seasonal":
-        return np.asarray(rng.uniform(0.6, 1.0) * np.cos(2 * np.pi * (years - rng.uniform())))
-    if kind == "flash":
-        height = rng.uniform(0.3, 0.9) * years[-1]
-        lift = rng.uniform(2, 4) * np.exp(-0.5 * ((years - height) / 0.05) ** 2)
-        return np.asarray(np.log(1 + lift))
-    return np.zeros(periods)
-
-
-def make_world(
-    kinds: Sequence[str],
-    *,
-    groups: int = 20,
-    period: Period = "week",
-    years: float = 3,
-    garments: int = 300,
-    scatter: float = 0.0,
-    seed: int = 0,
-) -> World:
-    """Draw counts of ``groups`` attributes, each with one value of every kind and a rest."""
-    rng = np.random.default_rng(seed)
-    season = SEASONS[period]
-    periods = round(years * season)
-    names: list[Name] = []
-    truth: list[str] = []
-    effective, totals = [], []
-    for group in range(groups):
-        shares = [
-            0.08
-            * rng.uniform(0.5, 1.5)
-            * np.exp(_movement(kind, rng, periods, season) + scatter * rng.normal(size=periods))
-            for kind in kinds
-        ]
-        shares.append(np.maximum(1 - np.sum(shares, axis=0), 0.05))
-        whole = np.array(shares) / np.sum(shares, axis=0)
-        total = rng.poisson(garments, periods)
-        counts = [rng.multinomial(total[step], whole[:, step]) for step in range(periods)]
-        effective.append(np.array(counts, dtype=np.float64).T)
-        totals.append(np.tile(total.astype(np.float64), (len(whole), 1)))
-        names += [Name(f"attribute {group}", f"{kind} {i}") for i, kind in enumerate(kinds)]
-        names.append(Name(f"attribute {group}", "rest", rest=True))
-        truth += [*kinds, "rest"]
-    k, n = np.concatenate(effective), np.concatenate(totals)
-    panel = Panel(
-        period=period,
-        season=season,
-        starts=period_starts(np.arange(2700, 2700 + periods), period),
-        names=tuple(names),
-        garments=k.sum(1),
-        totals=n,
-        effective=k,
-        weighted=k,
-        groups=np.repeat(np.arange(groups), len(kinds) + 1),
-        thin=n < 30,
-    )
-    return World(panel, tuple(truth))
 
 
 @pytest.fixture
@@ -136,8 +60,18 @@ def now() -> datetime:
 @pytest.fixture(scope="session")
 def real_series() -> Floats:
     """Return 100 real weekly share series, [100, 261]."""
+    return _real("f1_main_100_sequences.csv")
+
+
+@pytest.fixture(scope="session")
+def real_leaders() -> Floats:
+    """Return the same 100 values as influencers show them, [100, 261]."""
+    return _real("f1_fashion_forward_100_sequences.csv")
+
+
+def _real(name: str) -> Floats:
     root = Path(__file__).resolve().parents[4]
-    found = root.parent / "shared" / "data" / "trend-series" / "f1_main_100_sequences.csv"
+    found = root.parent / "shared" / "data" / "trend-series" / name
     if not found.exists():
         pytest.skip("the 100 real series are not at ../shared/data/trend-series")
     return np.asarray(np.genfromtxt(found, delimiter=",", skip_header=1)[:, 1:].T)

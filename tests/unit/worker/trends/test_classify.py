@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from worker.trends.changes import benjamini_hochberg, observed_change
+from worker.trends.chance import benjamini_hochberg
+from worker.trends.changes import observed_change
 from worker.trends.classify import classify, find_flashes, flash_mask, season_of
 from worker.trends.series import Panel
 
