@@ -26,6 +26,7 @@ SHOPPER = "shop"
 PREFERENCE = "pref"
 ERASURE = "era"
 INDEX = "idx"
+DERIVATION = "der"
 
 PATTERN: Final = re.compile(r"[a-z]{2,6}_[0-9a-hjkmnp-tv-z]{24}")
 

@@ -260,6 +260,25 @@ def seen_up_to(
     yield from (tuple(row) for row in result)
 
 
+def described_up_to(
+    tx: Transaction, catalog_id: str, version: int
+) -> Iterator[tuple[str, str, int, dict[str, str], bool, list[list[Any]]]]:
+    """Yield what is known of each garment of a version.
+
+    (id, shard id, place in the shard, attributes, whether its colour was measured, palette).
+    """
+    query = select(
+        GarmentRow.id,
+        GarmentRow.shard_id,
+        GarmentRow.shard_index,
+        GarmentRow.attributes,
+        GarmentRow.colour_measured,
+        GarmentRow.palette,
+    ).where(GarmentRow.catalog_id == catalog_id, GarmentRow.added_in_version <= version)
+    result = tx.session.execute(query.execution_options(yield_per=_BATCH))
+    yield from (tuple(row) for row in result)
+
+
 def observed(
     tx: Transaction, site_id: str, catalog_id: str | None
 ) -> Iterator[tuple[dt.date | None, float, str | None, dict[str, str]]]:

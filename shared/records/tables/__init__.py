@@ -4,6 +4,7 @@ from shared.records.tables.base import Base, Json, UtcDateTime
 from shared.records.tables.catalogs import (
     CatalogRow,
     CatalogVersionRow,
+    DerivationRow,
     GarmentRow,
     IndexRow,
     ShardRow,
@@ -21,6 +22,7 @@ __all__ = [
     "Base",
     "CatalogRow",
     "CatalogVersionRow",
+    "DerivationRow",
     "DesignRow",
     "ErasureRow",
     "GarmentRow",
