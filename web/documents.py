@@ -6,7 +6,8 @@ from typing import Any, Final, Literal
 from flask_openapi3.openapi import OpenAPI
 from pydantic import BaseModel
 
-from shared.schemas.catalogs import Catalog, CatalogRequest, FolderRequest, Garment
+from shared.schemas.catalogs import Catalog, CatalogRequest, FolderRequest, GarmentDetail
+from shared.schemas.derivations import CatalogStyles
 from shared.schemas.designs import (
     Design,
     DesignBatch,
@@ -68,12 +69,13 @@ _ANSWERED: Final = (
     AttemptList,
     Catalog,
     CatalogList,
+    CatalogStyles,
     Comparison,
     Design,
     DesignList,
     Erasure,
     ErasureList,
-    Garment,
+    GarmentDetail,
     GarmentList,
     Health,
     Job,

@@ -10,13 +10,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.labels.matching import agreement
+from worker.labels.matching import NONE, agreement
 
 Floats = NDArray[np.float32]
 Codes = NDArray[np.int64]
 
 DIMENSIONS: Final = 32
 """Principal directions that are compared: of an encoder's 128 the others vary next to nothing."""
+
+HOLD: Final = 0.2
+"""Of the cosine: by how much nearer another group must be for a garment to leave its own."""
 
 CHOICES: Final = (4, 6, 8, 12, 16, 24, 32, 48)
 _LEAST_AGREED: Final = 0.5
@@ -85,15 +88,31 @@ class Nearest:
     alike: Floats
 
 
-def nearest(vectors: Floats, centres: Floats) -> Nearest:
-    """Return which of the centres [k, d] each of the vectors [n, d] is nearest to."""
+def nearest(vectors: Floats, centres: Floats, held: Codes | None = None) -> Nearest:
+    """Return which of the centres [k, d] each of the vectors [n, d] is nearest to.
+
+    Args:
+        vectors: float32 [n, d], of unit length.
+        centres: float32 [k, d], the same.
+        held: int64 [n], a group that each was in and leaves only for one that is nearer by `HOLD`;
+            -1 none.
+    """
     groups = np.empty(len(vectors), np.int64)
     alike = np.empty(len(vectors), np.float32)
     for start in range(0, len(vectors), _BLOCK):
         part = np.s_[start : start + _BLOCK]
         cosines = vectors[part] @ centres.T
-        groups[part], alike[part] = cosines.argmax(axis=1), cosines.max(axis=1)
+        drawn = cosines if held is None else _drawn(cosines, held[part])
+        groups[part] = drawn.argmax(axis=1)
+        alike[part] = cosines[np.arange(len(cosines)), groups[part]]
     return Nearest(groups, alike)
+
+
+def _drawn(cosines: Floats, held: Codes) -> Floats:
+    drawn = cosines.copy()
+    rows = np.flatnonzero(held != NONE)
+    drawn[rows, held[rows]] += HOLD
+    return drawn
 
 
 def find_centres(vectors: Floats, count: int, *, seed: int) -> Floats:
@@ -103,14 +122,24 @@ def find_centres(vectors: Floats, count: int, *, seed: int) -> Floats:
     return max(tried, key=lambda centres: float(nearest(vectors, centres).alike.sum()))
 
 
-def settle(vectors: Floats, centres: Floats) -> Floats:
-    """Return the centres moved to the middle of what is nearest to them, until they stay."""
-    return _settled(vectors, centres)
+def settle(vectors: Floats, centres: Floats, held: Codes) -> Floats:
+    """Return the centres moved to the middle of what is nearest to them, until they stay.
+
+    What was in a group before leaves it only for one that is clearly nearer: what is gained in
+    likeness is weighed against what it costs in continuity. D. Chakrabarti, R. Kumar, A. Tomkins,
+    "Evolutionary clustering" (KDD 2006).
+
+    Args:
+        vectors: float32 [n, d], of unit length.
+        centres: float32 [k, d], where to begin.
+        held: int64 [n], the centre that each was at before; -1 none.
+    """
+    return _settled(vectors, centres, held)
 
 
-def _settled(vectors: Floats, centres: Floats) -> Floats:
+def _settled(vectors: Floats, centres: Floats, held: Codes | None = None) -> Floats:
     for _ in range(_ROUNDS):
-        moved = means(vectors, nearest(vectors, centres).groups, len(centres))
+        moved = means(vectors, nearest(vectors, centres, held).groups, len(centres))
         empty = np.linalg.norm(moved, axis=1) < 0.5  # noqa: PLR2004 - unit length, or nothing
         moved[empty] = centres[empty]
         change = float(np.abs(moved - centres).max())

@@ -120,45 +120,53 @@ def find_styles(
     vectors = groups.directions(embeddings)
     agreements: dict[int, float] = {}
     chosen_for = len(vectors)
+    held = np.full(len(vectors), NONE)
     if earlier is None or len(vectors) >= _REGROWN * earlier.chosen_for:
         count, agreements = groups.choose_count(vectors, seed=seed)
         centres = groups.find_centres(vectors, count, seed=seed)
     else:
-        centres, chosen_for = _moved(vectors, earlier, seed), earlier.chosen_for
-    centres = _without_small(vectors, centres)
-    found = groups.nearest(vectors, centres)
+        (centres, held), chosen_for = _moved(vectors, earlier, seed), earlier.chosen_for
+    centres, held = _without_small(vectors, centres, held)
+    found = groups.nearest(vectors, centres, held)
     own = np.where(found.alike >= _limit(found), found.groups, NONE)
     numbering = _numbering(own, len(centres), earlier)
     return _told(found, own, numbering, (earlier, version, chosen_for, agreements))
 
 
-def _moved(vectors: Floats, earlier: Earlier, seed: int) -> Floats:
-    """Return the earlier styles' centres among today's garments, and those of new crowds."""
+def _moved(vectors: Floats, earlier: Earlier, seed: int) -> tuple[Floats, Codes]:
+    """Return the earlier styles' centres among today's garments, and those of new crowds.
+
+    And which of them each garment was at before, int64 [n]; -1 none.
+    """
     names = np.unique(earlier.styles[earlier.styles != NONE])
     known = earlier.styles != NONE
-    codes = np.searchsorted(names, earlier.styles[known])
-    centres = groups.settle(vectors, groups.means(vectors[known], codes, len(names)))
-    found = groups.nearest(vectors, centres)
+    held = np.where(known, np.searchsorted(names, earlier.styles), NONE)
+    before = groups.means(vectors[known], held[known], len(names))
+    centres = groups.settle(vectors, before, held)
+    found = groups.nearest(vectors, centres, held)
     limit = _limit(found)
     away = vectors[found.alike < limit]
     crowd = max(_SMALLEST, round(_CROWD * len(vectors) / len(centres)))
     if len(away) < crowd:
-        return centres
+        return centres, held
     tried = groups.find_centres(away, max(1, len(away) // crowd), seed=seed)
     near = groups.nearest(away, tried)
     fits = np.bincount(near.groups[near.alike >= limit], minlength=len(tried)) >= crowd
     if not fits.any():
-        return centres
-    return groups.settle(vectors, np.concatenate([centres, tried[fits]]))
+        return centres, held
+    return groups.settle(vectors, np.concatenate([centres, tried[fits]]), held), held
 
 
-def _without_small(vectors: Floats, centres: Floats) -> Floats:
+def _without_small(vectors: Floats, centres: Floats, held: Codes) -> tuple[Floats, Codes]:
     while len(centres) > 1:
-        counts = np.bincount(groups.nearest(vectors, centres).groups, minlength=len(centres))
+        found = groups.nearest(vectors, centres, held).groups
+        counts = np.bincount(found, minlength=len(centres))
         if counts.min() >= _SMALLEST:
             break
-        centres = np.delete(centres, int(counts.argmin()), axis=0)
-    return centres
+        gone = int(counts.argmin())
+        centres = np.delete(centres, gone, axis=0)
+        held = np.where(held == gone, NONE, held - (held > gone))
+    return centres, held
 
 
 def _limit(found: Nearest) -> float:

@@ -41,6 +41,7 @@ def places(shop: Shop) -> dict[str, str]:
         "POST /v1/designs/<design>/variations": f"/v1/designs/{shop.design_ids[0]}/variations",
         "GET /v1/designs/<design>/similar": f"/v1/designs/{shop.design_ids[0]}/similar",
         "GET /v1/catalogs/<catalog>": f"/v1/catalogs/{shop.catalog_id}",
+        "GET /v1/catalogs/<catalog>/styles": f"/v1/catalogs/{shop.catalog_id}/styles",
         "GET /v1/catalogs/<catalog>/garments": f"/v1/catalogs/{shop.catalog_id}/garments",
         "POST /v1/catalogs/<catalog>/garments": f"/v1/catalogs/{shop.catalog_id}/garments",
         "GET /v1/garments/<garment>": f"/v1/garments/{shop.garment_ids[0]}",
