@@ -134,10 +134,11 @@ def styles_of(
     )
 
 
-def _as_earlier(garments: Described, derivation: Derivation, derived: Derived) -> Earlier | None:
+def _as_earlier(garments: Described, derivation: Derivation, derived: Derived) -> Earlier:
     column, card = derived.columns.get(STYLE), derivation.card
-    if column is None:
-        return None
+    if column is None:  # numbers that were given before are still not given again
+        nothing = np.full(len(garments), UNKNOWN)
+        return Earlier(nothing, card.next_style, chosen_for=0, since={})
     numbers = np.array([int(value.removeprefix("style ")) for value in column.values] + [UNKNOWN])
     rows = np.array([derived.places.get(name, -1) for name in garments.ids])
     return Earlier(

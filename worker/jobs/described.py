@@ -77,7 +77,7 @@ class _Column:
     """One attribute while rows are read: codes by first appearance."""
 
     known: dict[str, int] = field(default_factory=dict)
-    codes: array[int] = field(default_factory=lambda: array("i"))
+    codes: "array[int]" = field(default_factory=lambda: array("i"))
 
     def put(self, row: int, value: str) -> None:
         self.fill(row)

@@ -22,11 +22,13 @@ HOLD: Final = 0.2
 """Of the cosine: by how much nearer another group must be for a garment to leave its own."""
 
 CHOICES: Final = (4, 6, 8, 12, 16, 24, 32, 48)
-_LEAST_AGREED: Final = 0.5
+_CLEAR, _LEAST_AGREED = 0.9, 0.5
 _FEWEST: Final = 40  # garments to a group, on the mean
 _SAMPLE: Final = 8_000  # garments from which the number of groups is told
 _TRIALS: Final = 3
 _STARTS: Final = 3
+_STARTS_OF_HALF: Final = 2
+_DRAWS: Final = 4
 _ROUNDS: Final = 40
 _STILL: Final = 1e-4
 _BLOCK: Final = 8_192
@@ -52,8 +54,9 @@ def choose_count(vectors: Floats, *, seed: int) -> tuple[int, dict[int, float]]:
 
     Both halves are grouped, each without the other; all garments go to the nearest groups of
     either; what counts is the adjusted Rand index of the two, on the mean of three trials. Taken
-    is the greatest number of `CHOICES` with at least 0.5, of those with at least 40 garments a
-    group; where none has, the one that agrees best. After S. Ben-Hur, A. Elisseeff, I. Guyon, "A
+    is the greatest number of `CHOICES` with at least 0.9, for then there are clear groups; else the
+    greatest with at least 0.5; else the one that agrees best. A group must have 40 garments on the
+    mean. After S. Ben-Hur, A. Elisseeff, I. Guyon, "A
     stability based method for discovering structure in clustered data" (PSB 2002).
 
     Returns:
@@ -66,15 +69,18 @@ def choose_count(vectors: Floats, *, seed: int) -> tuple[int, dict[int, float]]:
     for count in allowed:
         trials = [_halves_agree(taken, count, rng) for _ in range(_TRIALS)]
         found[count] = float(np.mean(trials))
-    steady = [count for count, value in found.items() if value >= _LEAST_AGREED]
-    return (max(steady) if steady else max(found, key=found.__getitem__)), found
+    for least in (_CLEAR, _LEAST_AGREED):
+        steady = [count for count, value in found.items() if value >= least]
+        if steady:
+            return max(steady), found
+    return max(found, key=found.__getitem__), found
 
 
 def _halves_agree(vectors: Floats, count: int, rng: np.random.Generator) -> float:
     order = rng.permutation(len(vectors))
     halves = order[: len(order) // 2], order[len(order) // 2 :]
     first, second = (
-        nearest(vectors, _settled(vectors[half], _spread(vectors[half], count, rng))).groups
+        nearest(vectors, _best_of(_STARTS_OF_HALF, vectors[half], count, rng)).groups
         for half in halves
     )
     return agreement(first, second)
@@ -118,7 +124,11 @@ def _drawn(cosines: Floats, held: Codes) -> Floats:
 def find_centres(vectors: Floats, count: int, *, seed: int) -> Floats:
     """Return centres [count, d]: the best of three starts."""
     rng = np.random.default_rng(seed)
-    tried = [_settled(vectors, _spread(vectors, count, rng)) for _ in range(_STARTS)]
+    return _best_of(_STARTS, vectors, count, rng)
+
+
+def _best_of(starts: int, vectors: Floats, count: int, rng: np.random.Generator) -> Floats:
+    tried = [_settled(vectors, _spread(vectors, count, rng)) for _ in range(starts)]
     return max(tried, key=lambda centres: float(nearest(vectors, centres).alike.sum()))
 
 
@@ -160,19 +170,38 @@ def means(vectors: Floats, groups: Codes, count: int) -> Floats:
     return _unit(sums)
 
 
+def more_centres(vectors: Floats, centres: Floats, count: int, *, seed: int) -> Floats:
+    """Return further centres [count, d] among what is farthest from those that there are."""
+    if count <= 0:
+        return centres[:0]
+    rng = np.random.default_rng(seed)
+    away = np.maximum(1 - nearest(vectors, centres).alike, 0)
+    return vectors[_drawn_apart(vectors, away, count, rng)]
+
+
 def _spread(vectors: Floats, count: int, rng: np.random.Generator) -> Floats:
-    """Start from garments that are far apart, each drawn by how far it is from those before."""
-    chosen = [int(rng.integers(len(vectors)))]
-    away = np.maximum(1 - vectors @ vectors[chosen[0]], 0)
-    for _ in range(count - 1):
+    """Start from garments that are far apart, each drawn by how far it is from those before.
+
+    Of a few draws that one is taken which leaves all others nearest to a start.
+    """
+    first = int(rng.integers(len(vectors)))
+    away = np.maximum(1 - vectors @ vectors[first], 0)
+    return vectors[[first, *_drawn_apart(vectors, away, count - 1, rng)]]
+
+
+def _drawn_apart(vectors: Floats, away: Floats, count: int, rng: np.random.Generator) -> list[int]:
+    chosen: list[int] = []
+    for _ in range(count):
         total = away.sum(dtype=np.float64)
         if total <= 0:  # all of them are where a centre is already
             break
         share = np.cumsum(away, dtype=np.float64) / total
-        place = min(int(np.searchsorted(share, rng.random())), len(vectors) - 1)
-        chosen.append(place)
-        away = np.minimum(away, np.maximum(1 - vectors @ vectors[place], 0))
-    return vectors[chosen].copy()
+        drawn = np.searchsorted(share, rng.random(_DRAWS)).clip(max=len(vectors) - 1)
+        left = np.minimum(away[:, None], np.maximum(1 - vectors @ vectors[drawn].T, 0))
+        best = int(left.sum(axis=0).argmin())
+        chosen.append(int(drawn[best]))
+        away = left[:, best]
+    return chosen
 
 
 def _unit(vectors: Floats) -> Floats:

@@ -8,9 +8,9 @@ What you can rely on:
 - A style goes on as the style with which it shares garments: pairs are matched so that most are
   shared (Hungarian), and a pair that shares too few is none. So numbers hold though vectors change.
 - A new style takes the next number. The number of a style that went is never given again.
-- How many there are is chosen anew only when the garments have doubled since; then, too, what goes
-  on is matched. In between a new style needs garments that are far from all styles and near to each
-  other.
+- How many there are is chosen anew only when the garments have doubled since, and then styles are
+  added, never taken. In between a new style needs garments that are far from all styles and near to
+  each other. A style of which too few garments are left goes.
 - A garment far from every centre has no style.
 """
 
@@ -36,6 +36,7 @@ _SMALLEST: Final = 10  # garments of a style
 _FAR: Final = 3.0  # deviations below the median cosine to the own centre
 _DEVIATION: Final = 1.4826  # times the median absolute deviation, of a normal distribution
 _KEPT: Final = 0.3  # of the larger of two styles that they must share to be one
+_MOST_CROWDS: Final = 16
 _CROWD: Final = 0.25  # of a mean style: garments far from all that make a style of their own
 
 
@@ -121,40 +122,51 @@ def find_styles(
     agreements: dict[int, float] = {}
     chosen_for = len(vectors)
     held = np.full(len(vectors), NONE)
-    if earlier is None or len(vectors) >= _REGROWN * earlier.chosen_for:
+    count = 0
+    fresh = earlier is None or not (earlier.styles != NONE).any()
+    if earlier is None or fresh or len(vectors) >= _REGROWN * earlier.chosen_for:
         count, agreements = groups.choose_count(vectors, seed=seed)
+    else:
+        chosen_for = earlier.chosen_for
+    if earlier is None or fresh:
         centres = groups.find_centres(vectors, count, seed=seed)
     else:
-        (centres, held), chosen_for = _moved(vectors, earlier, seed), earlier.chosen_for
+        centres, held = _moved(vectors, earlier, count, seed)
     centres, held = _without_small(vectors, centres, held)
     found = groups.nearest(vectors, centres, held)
-    own = np.where(found.alike >= _limit(found), found.groups, NONE)
+    own = np.where(found.alike >= _limit(found.alike), found.groups, NONE)
     numbering = _numbering(own, len(centres), earlier)
     return _told(found, own, numbering, (earlier, version, chosen_for, agreements))
 
 
-def _moved(vectors: Floats, earlier: Earlier, seed: int) -> tuple[Floats, Codes]:
+def _moved(vectors: Floats, earlier: Earlier, count: int, seed: int) -> tuple[Floats, Codes]:
     """Return the earlier styles' centres among today's garments, and those of new crowds.
 
-    And which of them each garment was at before, int64 [n]; -1 none.
+    And which of them each garment was at before, int64 [n]; -1 none. There are `count` centres or
+    more.
     """
     names = np.unique(earlier.styles[earlier.styles != NONE])
     known = earlier.styles != NONE
     held = np.where(known, np.searchsorted(names, earlier.styles), NONE)
     before = groups.means(vectors[known], held[known], len(names))
-    centres = groups.settle(vectors, before, held)
-    found = groups.nearest(vectors, centres, held)
-    limit = _limit(found)
-    away = vectors[found.alike < limit]
-    crowd = max(_SMALLEST, round(_CROWD * len(vectors) / len(centres)))
-    if len(away) < crowd:
-        return centres, held
-    tried = groups.find_centres(away, max(1, len(away) // crowd), seed=seed)
+    # New crowds are looked for before centres move: a crowd would draw the nearest one to itself.
+    found = groups.nearest(vectors, before, held)
+    limit = _limit(found.alike[known])
+    new = _crowds(vectors[found.alike < limit], limit, len(vectors) / len(names), seed)
+    centres = np.concatenate([before, new])
+    more = groups.more_centres(vectors, centres, count - len(centres), seed=seed)
+    return groups.settle(vectors, np.concatenate([centres, more]), held), held
+
+
+def _crowds(away: Floats, limit: float, mean_size: float, seed: int) -> Floats:
+    """Return the centres of those that are many enough, and near to each other, [k, d]."""
+    least = max(_SMALLEST, round(_CROWD * mean_size))
+    if len(away) < least:
+        return away[:0]
+    tried = groups.find_centres(away, min(_MOST_CROWDS, len(away) // least), seed=seed)
     near = groups.nearest(away, tried)
-    fits = np.bincount(near.groups[near.alike >= limit], minlength=len(tried)) >= crowd
-    if not fits.any():
-        return centres, held
-    return groups.settle(vectors, np.concatenate([centres, tried[fits]]), held), held
+    fits = np.bincount(near.groups[near.alike >= limit], minlength=len(tried)) >= least
+    return tried[fits]
 
 
 def _without_small(vectors: Floats, centres: Floats, held: Codes) -> tuple[Floats, Codes]:
@@ -169,10 +181,10 @@ def _without_small(vectors: Floats, centres: Floats, held: Codes) -> tuple[Float
     return centres, held
 
 
-def _limit(found: Nearest) -> float:
+def _limit(alike: Floats) -> float:
     """Return the cosine to its centre below which a garment is far from all of them."""
-    middle = float(np.median(found.alike))
-    spread = _DEVIATION * float(np.median(np.abs(found.alike - middle)))
+    middle = float(np.median(alike))
+    spread = _DEVIATION * float(np.median(np.abs(alike - middle)))
     return middle - _FAR * spread
 
 
