@@ -28,6 +28,7 @@ ERASURE = "era"
 INDEX = "idx"
 FEED = "feed"
 COLUMNS = "col"
+DERIVATION = "der"
 
 PATTERN: Final = re.compile(r"[a-z]{2,6}_[0-9a-hjkmnp-tv-z]{24}")
 

@@ -105,6 +105,13 @@ class Settings(Schema):
         2**29, description="Memory for the garment indexes that a web process keeps, bytes."
     )
 
+    prediction_limit: float = Field(
+        0.8,
+        ge=0.5,
+        le=1,
+        description="Part of held-out garments that must be told right before an attribute's "
+        "missing labels are predicted.",
+    )
     trend_schedule_seconds: Seconds = Field(
         86_400, description="How often each site's trend report is made anew."
     )

@@ -31,7 +31,7 @@ from web.api import (
     trends,
 )
 from web.api.noun import SECURITY
-from web.console import pages, reference
+from web.console import pages, reference, styles
 from web.runtime import EXTENSION, open_runtime
 
 LOG: Final = logging.getLogger(__name__)
@@ -109,6 +109,7 @@ def create_app(
     ):
         app.register_api(noun.api)
     app.register_blueprint(pages.blueprint)
+    app.register_blueprint(styles.blueprint)
     app.register_blueprint(reference.blueprint)
     app.extensions[reference.DOCUMENT] = documents.describe(app)
     return app

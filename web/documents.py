@@ -6,7 +6,8 @@ from typing import Any, Final, Literal
 from flask_openapi3.openapi import OpenAPI
 from pydantic import BaseModel
 
-from shared.schemas.catalogs import Catalog, CatalogRequest, FolderRequest, Garment
+from shared.schemas.catalogs import Catalog, CatalogRequest, FolderRequest, GarmentDetail
+from shared.schemas.derivations import CatalogStyles
 from shared.schemas.designs import (
     Design,
     DesignBatch,
@@ -74,6 +75,7 @@ _ANSWERED: Final = (
     AttemptList,
     Catalog,
     CatalogList,
+    CatalogStyles,
     Comparison,
     Design,
     DesignList,
@@ -82,7 +84,7 @@ _ANSWERED: Final = (
     Feed,
     FeedBatchList,
     FeedList,
-    Garment,
+    GarmentDetail,
     GarmentList,
     Health,
     Job,

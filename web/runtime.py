@@ -20,6 +20,7 @@ from web.admission import Admission
 from web.endings import Endings
 from web.galleries import Galleries
 from web.keyring import KeyRing
+from web.labels import DerivedLabels
 
 EXTENSION: Final = "toile"
 # Of all threads, the part that may sleep in long polls, so that submits always find one awake.
@@ -40,6 +41,7 @@ class Runtime:
     paces: Paces
     admission: Admission
     galleries: Galleries
+    labels: DerivedLabels
     redis: Redis
     keys: KeyRing
     endings: Endings
@@ -75,6 +77,7 @@ def open_runtime(
         paces=Paces(redis),
         admission=Admission(settings, opened, presence),
         galleries=Galleries(kept, memory=settings.galleries_memory),
+        labels=DerivedLabels(kept, memory=settings.galleries_memory // 4),
         redis=redis,
         keys=KeyRing(opened),
         endings=Endings(opened),

@@ -84,6 +84,11 @@ def index_file(index_id: str, name: str) -> str:
     return f"{index(index_id)}{name}"
 
 
+def derivation(catalog_id: str, derivation_id: str) -> str:
+    """What was told of a catalog version's garments, as columns, .npz."""
+    return f"catalogs/{catalog_id}/derivations/{derivation_id}.npz"
+
+
 def taste_prior(site_id: str, encoder: str) -> str:
     """What a site's shoppers like on the whole, for what an encoder (by its digest) sees."""
     return f"priors/{site_id}/{encoder}.npz"

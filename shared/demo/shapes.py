@@ -1,7 +1,7 @@
-"""Garments drawn in code: eight silhouettes, five patterns, ten colours, at 32 pixels.
+"""Garments drawn in code: eight silhouettes, five patterns, ten colours, at 32 pixels or more.
 
-Each garment is drawn five times as large and then averaged down, so that its edges are smooth. All
-coordinates are in the final picture's pixels, 0-32 from the top left.
+Each garment is drawn at 160 pixels and then averaged down, so that its edges are smooth. All
+coordinates are in the pixels of a picture of 32, 0-32 from the top left.
 """
 
 from collections.abc import Callable
@@ -19,6 +19,7 @@ Layer = NDArray[np.float32]
 SIZE: Final = 32
 _SCALE: Final = 5
 _CANVAS: Final = SIZE * _SCALE
+_SCALES: Final = {32: 5, 80: 2, 160: 1}  # samples along a pixel's side, by the picture's
 _GROUND: Final = 250  # a shop's near-white
 _SHADOW: Final = 26  # how much darker the ground is right below a garment
 _PALE: Final = 90  # cloth darker than this gets light seams
@@ -58,15 +59,25 @@ class Sketch:
     straps: list[tuple[list[Point], float]] = field(default_factory=list)
 
 
-def draw(category: str, pattern: str, colour: str, rng: np.random.Generator) -> Image.Image:
-    """Return one RGB garment of 32 px on a near-white ground.
+def draw(
+    category: str, pattern: str, colour: str, rng: np.random.Generator, *, size: int = SIZE
+) -> Image.Image:
+    """Return one RGB garment on a near-white ground.
 
     The generator varies the cut, the shade and where the pattern falls; the same state of it gives
     the same picture.
 
+    Args:
+        category: of `SILHOUETTES`.
+        pattern: of `PATTERNS`.
+        colour: of `CLOTHS`.
+        rng: where chance comes from.
+        size: the picture's side, px: 32, 80 or 160.
+
     Raises:
-        KeyError: a category, pattern or colour that is not drawn.
+        KeyError: a category, pattern, colour or size that is not drawn.
     """
+    scale = _SCALES[size]
     sketch = _posed(SILHOUETTES[category](rng), rng)
     cloth, print_ = (_varied(shade, rng) for shade in CLOTHS[colour])
     coverage = PATTERNS[pattern](rng)[..., None]
@@ -76,8 +87,8 @@ def draw(category: str, pattern: str, colour: str, rng: np.random.Generator) -> 
     thread = np.float32(-0.38 * cloth.mean() if cloth.mean() > _PALE else 62.0)
     fabric += (thread * _stitches(sketch))[..., None]
 
-    worn = _averaged(np.clip(fabric, 0, 255) * outline[..., None])
-    there = _averaged(outline[..., None])
+    worn = _averaged(np.clip(fabric, 0, 255) * outline[..., None], scale)
+    there = _averaged(outline[..., None], scale)
     ground = _GROUND - _SHADOW * _blurred(there)
     picture = np.rint(worn + (1 - there) * ground)
     return Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
@@ -148,17 +159,19 @@ def _layer(image: Image.Image) -> Layer:
     return np.asarray(image, dtype=np.float32) / np.float32(255)
 
 
-def _averaged(large: Layer) -> Layer:
-    """Return the picture's own 32 x 32 pixels, each the mean of its samples."""
-    blocks = large.reshape(SIZE, _SCALE, SIZE, _SCALE, large.shape[2])
+def _averaged(large: Layer, scale: int) -> Layer:
+    """Return the picture's own pixels, each the mean of its samples."""
+    size = _CANVAS // scale
+    blocks = large.reshape(size, scale, size, scale, large.shape[2])
     return np.asarray(blocks.mean(axis=(1, 3)), dtype=np.float32)
 
 
 def _blurred(there: Layer) -> Layer:
     """Return the soft shadow on the ground, a little below and to the right."""
+    larger = len(there) / SIZE
     image = Image.fromarray(np.rint(255 * there[..., 0]).astype(np.uint8))
-    blurred = _layer(image.filter(ImageFilter.GaussianBlur(1.4)))
-    return np.roll(blurred, (1, 0), axis=(0, 1))[..., None]
+    blurred = _layer(image.filter(ImageFilter.GaussianBlur(1.4 * larger)))
+    return np.roll(blurred, (round(larger), 0), axis=(0, 1))[..., None]
 
 
 def _mirrored(half: list[Point], *, centre: float = 16) -> list[Point]:

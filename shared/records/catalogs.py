@@ -10,7 +10,13 @@ from shared.colour import lab_to_hex
 from shared.errors import CatalogChangedError, ConflictError, NotFoundError
 from shared.records.engine import Transaction
 from shared.records.rows import Page, columns_of, page_of
-from shared.records.tables import CatalogRow, CatalogVersionRow, GarmentRow, ShardRow
+from shared.records.tables import (
+    CatalogRow,
+    CatalogVersionRow,
+    DerivationRow,
+    GarmentRow,
+    ShardRow,
+)
 from shared.schemas.base import Schema
 from shared.schemas.catalogs import Catalog, CatalogRequest, Garment, Purpose, Swatch
 
@@ -308,6 +314,25 @@ def seen_up_to(
     yield from (tuple(row) for row in result)
 
 
+def described_up_to(
+    tx: Transaction, catalog_id: str, version: int
+) -> Iterator[tuple[str, str, int, dict[str, str], bool, list[list[Any]]]]:
+    """Yield what is known of each garment of a version.
+
+    (id, shard id, place in the shard, attributes, whether its colour was measured, palette).
+    """
+    query = select(
+        GarmentRow.id,
+        GarmentRow.shard_id,
+        GarmentRow.shard_index,
+        GarmentRow.attributes,
+        GarmentRow.colour_measured,
+        GarmentRow.palette,
+    ).where(GarmentRow.catalog_id == catalog_id, GarmentRow.added_in_version <= version)
+    result = tx.session.execute(query.execution_options(yield_per=_BATCH))
+    yield from (tuple(row) for row in result)
+
+
 def versions_observed(tx: Transaction, site_id: str, catalog_id: str | None) -> list[Observed]:
     """Return the versions of one catalog, or of all of a site's, feeds' too, oldest first."""
     query = (
@@ -365,7 +390,7 @@ def observed(tx: Transaction, catalog_id: str, version: int) -> Iterator[tuple[A
 
 def erase(tx: Transaction, catalog_id: str) -> None:
     """Remove a catalog with all of its garments and versions; its artifacts are the caller's."""
-    for table in (GarmentRow, ShardRow, CatalogVersionRow):
+    for table in (DerivationRow, GarmentRow, ShardRow, CatalogVersionRow):
         tx.session.execute(delete(table).where(table.catalog_id == catalog_id))
     tx.session.execute(delete(CatalogRow).where(CatalogRow.id == catalog_id))
 

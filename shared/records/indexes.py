@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from shared.errors import NotFoundError
 from shared.records.engine import Transaction
 from shared.records.rows import columns_of
 from shared.records.tables import CatalogRow, IndexRow
@@ -42,6 +43,18 @@ def publish(tx: Transaction, site_id: str, *, index_id: str, values: Mapping[str
     row = IndexRow(id=index_id, site_id=site_id, created_at=tx.now, **values)
     tx.session.add(row)
     tx.session.flush()
+    return _index(row)
+
+
+def get(tx: Transaction, index_id: str) -> Index:
+    """Return an index.
+
+    Raises:
+        NotFoundError: there is none of that id.
+    """
+    row = tx.session.get(IndexRow, index_id)
+    if row is None:
+        raise NotFoundError(f"There is no garment index {index_id!r}.", id=index_id)
     return _index(row)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from shared.schemas.base import Schema
+from shared.schemas.derivations import DerivedLabelView
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
@@ -92,6 +93,15 @@ class Garment(Schema):
     added_in_version: int
     url: str
     image_url: str
+
+
+class GarmentDetail(Garment):
+    """A garment with the labels that nobody gave."""
+
+    derived: dict[str, DerivedLabelView] = Field(
+        description="Attribute to label: measured, predicted, or the garment's style. Empty until "
+        "a worker has looked at the catalog's newest version."
+    )
 
 
 class FolderRequest(Schema):

@@ -8,9 +8,10 @@ from pydantic import Field
 from shared.records import catalogs
 from shared.schemas.base import Schema
 from shared.schemas.catalogs import Catalog, CatalogRequest
+from shared.schemas.derivations import CatalogStyles
 from shared.schemas.listing import Listing
-from web import answers, auth
-from web.api.noun import ListQuery, noun, problems
+from web import answers, auth, styling
+from web.api.noun import ListQuery, not_modified, noun, problems
 from web.runtime import runtime
 
 api: Final = noun("catalogs", "The sets of garments that models learn from.")
@@ -48,3 +49,12 @@ def get_catalog(path: CatalogPath) -> Response:
     with runtime().records.reading() as tx:
         found = catalogs.get(tx, auth.site_id(), path.catalog)
     return answers.document(found)
+
+
+@api.get("/catalogs/<catalog>/styles", responses={"200": CatalogStyles, "304": not_modified()})
+def list_styles(path: CatalogPath) -> Response:
+    """List a catalog's styles with typical garments, and from where its labels come.
+
+    A style is a group of garments that look alike; its number stays from one version to the next.
+    """
+    return answers.told_now(styling.styles_of(path.catalog))

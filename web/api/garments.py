@@ -10,11 +10,11 @@ from shared.artifacts.pictures import encode_png, picture_of
 from shared.errors import InvalidInputError
 from shared.records import catalogs
 from shared.schemas.base import Schema
-from shared.schemas.catalogs import Garment
+from shared.schemas.catalogs import Garment, GarmentDetail
 from shared.schemas.listing import Listing
 from shared.schemas.problems import Fault
 from shared.schemas.shoppers import SimilarGarments
-from web import answers, auth, bodies, folders, recommending, uploads
+from web import answers, auth, bodies, folders, recommending, styling, uploads
 from web.accept import Promise
 from web.api.catalogs import CatalogPath
 from web.api.noun import (
@@ -95,12 +95,13 @@ def list_garments(path: CatalogPath, query: GarmentQuery) -> Response:
     return answers.listing(page)
 
 
-@api.get("/garments/<garment>", responses={"200": Garment})
+@api.get("/garments/<garment>", responses={"200": GarmentDetail})
 def get_garment(path: GarmentPath) -> Response:
-    """Read a garment."""
+    """Read a garment, with the labels that were measured or predicted."""
     with runtime().records.reading() as tx:
         place = catalogs.garment(tx, auth.site_id(), path.garment)
-    return answers.document(place.garment)
+        detail = styling.with_derived(tx, place.garment)
+    return answers.document(detail)
 
 
 @api.get("/garments/<garment>/image", responses={"200": binary("image/png"), "304": not_modified()})

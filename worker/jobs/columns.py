@@ -5,7 +5,7 @@ import json
 import logging
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +18,9 @@ from shared.artifacts import ArtifactStore, keys
 from shared.errors import NotFoundError
 from shared.records import catalogs, feeds
 from shared.records.catalogs import Columns, Observed
+from shared.records.derivations import Derivation
 from shared.records.feeds import CountBatch
+from worker.jobs.filling import newest_of, with_derived
 from worker.runtime import Runtime
 from worker.trends.columns import (
     DamagedColumnsError,
@@ -45,17 +47,29 @@ GarmentTuple = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Inventory:
-    """All column files that a report is made of, each with a hash of what it says."""
+    """All column files that a report is made of, each with a hash of what it says.
+
+    Attributes:
+        versions: catalog versions, the oldest catalog's first.
+        batches: of feeds.
+        derivations: by catalog id: what was told of garments that nobody labelled.
+        site_id: whose all this is.
+        names: by catalog id.
+    """
 
     versions: tuple[Observed, ...]
     batches: tuple[CountBatch, ...]
+    derivations: Mapping[str, Derivation] = field(default_factory=dict)
+    site_id: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def marks(self) -> list[str]:
         """What names the data: the same marks mean the same observations, in the same order."""
         versions = sorted(one.columns.mark for one in self.versions if one.columns is not None)
         batches = [f"{one.columns.mark} {one.revises}" for one in self.batches]
-        return [*versions, "batches", *batches]
+        derived = sorted(one.id for one in self.derivations.values())
+        return [*versions, "batches", *batches, "derived", *derived]
 
 
 def take_stock(runtime: Runtime, site_id: str, catalog_id: str | None) -> Inventory:
@@ -69,11 +83,14 @@ def take_stock(runtime: Runtime, site_id: str, catalog_id: str | None) -> Invent
     with runtime.records.reading() as tx:
         versions = catalogs.versions_observed(tx, site_id, catalog_id)
         batches = [] if catalog_id is not None else feeds.count_batches(tx, site_id)
+        known = dict.fromkeys(one.catalog_id for one in versions)
+        derived = newest_of(tx, site_id, known)
+        names = {one: catalogs.get(tx, site_id, one).name for one in derived}
     whole = [
         one.model_copy(update={"columns": one.columns or make_anew(runtime, one)})
         for one in versions
     ]
-    return Inventory(tuple(whole), tuple(batches))
+    return Inventory(tuple(whole), tuple(batches), derived, site_id, names)
 
 
 def load(runtime: Runtime, inventory: Inventory) -> Observations:
@@ -82,7 +99,7 @@ def load(runtime: Runtime, inventory: Inventory) -> Observations:
     Raises:
         NotFoundError: a batch of counts is lost; it was nowhere else.
     """
-    parts = [_of_version(runtime, one) for one in inventory.versions]
+    parts = _of_catalogs(runtime, inventory)
     by_feed: dict[str, list[CountBatch]] = {}
     for batch in inventory.batches:
         by_feed.setdefault(batch.feed_id, []).append(batch)
@@ -223,6 +240,30 @@ def _looked_up(
     place = {name: code for code, name in enumerate(names)}
     table = np.array([place[value] if value else -1 for value in values], dtype=np.int32)
     return (table[codes] if len(table) else np.empty(0, dtype=np.int32)), names
+
+
+def _of_catalogs(runtime: Runtime, inventory: Inventory) -> list[Observations]:
+    """Read each catalog's columns, with what was derived of its garments.
+
+    The oldest catalog's styles go by their own names, for ever; those of others by their catalog's.
+    """
+    grouped: dict[str, list[Observations]] = {}
+    for one in inventory.versions:
+        grouped.setdefault(one.catalog_id, []).append(_of_version(runtime, one))
+    oldest = next(iter(grouped), None)
+    whole: list[Observations] = []
+    for name, parts in grouped.items():
+        found = inventory.derivations.get(name)
+        if found is None:
+            whole += parts
+            continue
+        styles_of = None if name == oldest else inventory.names[name]
+        whole.append(
+            with_derived(
+                runtime, join(parts), found, site_id=inventory.site_id, styles_of=styles_of
+            )
+        )
+    return whole
 
 
 def _of_version(runtime: Runtime, place: Observed) -> Observations:

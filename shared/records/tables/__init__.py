@@ -4,6 +4,7 @@ from shared.records.tables.base import Base, Json, UtcDateTime
 from shared.records.tables.catalogs import (
     CatalogRow,
     CatalogVersionRow,
+    DerivationRow,
     GarmentRow,
     IndexRow,
     ShardRow,
@@ -22,6 +23,7 @@ __all__ = [
     "Base",
     "CatalogRow",
     "CatalogVersionRow",
+    "DerivationRow",
     "DesignRow",
     "ErasureRow",
     "FeedBatchRow",

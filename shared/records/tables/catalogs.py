@@ -90,6 +90,23 @@ class GarmentRow(Base):
     added_in_version: Mapped[int]
 
 
+class DerivationRow(Base):
+    """What was told of the garments of a catalog version that nobody had labelled."""
+
+    __tablename__ = "derivations"
+    __table_args__ = (Index("ix_derivations_catalog", "catalog_id", "created_at"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    site_id: Mapped[str] = mapped_column(ForeignKey("sites.id"))
+    catalog_id: Mapped[str] = mapped_column(ForeignKey("catalogs.id"))
+    catalog_version: Mapped[int]
+    index_id: Mapped[str | None] = mapped_column(ForeignKey("garment_indexes.id"))
+    recipe: Mapped[str]
+    artifact: Mapped[str]
+    card: Mapped[Json]
+    created_at: Mapped[datetime]
+
+
 class IndexRow(Base):
     """The garments of a catalog version as its encoder sees them, and that encoder."""
 

@@ -45,6 +45,7 @@ def places(shop: Shop) -> dict[str, str]:
         "GET /v1/feeds/<feed>/batches": f"/v1/feeds/{shop.feed_id}/batches",
         "POST /v1/feeds/<feed>/batches": f"/v1/feeds/{shop.feed_id}/batches",
         "GET /v1/catalogs/<catalog>": f"/v1/catalogs/{shop.catalog_id}",
+        "GET /v1/catalogs/<catalog>/styles": f"/v1/catalogs/{shop.catalog_id}/styles",
         "GET /v1/catalogs/<catalog>/garments": f"/v1/catalogs/{shop.catalog_id}/garments",
         "POST /v1/catalogs/<catalog>/garments": f"/v1/catalogs/{shop.catalog_id}/garments",
         "GET /v1/garments/<garment>": f"/v1/garments/{shop.garment_ids[0]}",
