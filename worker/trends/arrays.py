@@ -10,6 +10,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Dates = NDArray[np.datetime64]
 
+_LARGEST_TABLE: Final = 8_000_000
 FLOOR: Final = 1e-6  # no share is ever 0 or 1: a logit must stay finite
 
 
@@ -27,3 +28,17 @@ def expit(logits: Floats) -> Floats:
 def summed(places: Ints, amounts: Floats, size: int) -> Floats:
     """Return the sums of amounts [n] by place 0..size-1; also of no rows a float."""
     return np.bincount(places, amounts, size).astype(np.float64, copy=False)
+
+
+def distinct(keys: Ints, size: int) -> tuple[Ints, Ints]:
+    """Return the distinct keys 0..size-1 in order, and which of them each row has, [n].
+
+    As ``np.unique`` with its inverse, but without sorting where a table of all keys is small.
+    """
+    if size > _LARGEST_TABLE:
+        used, rows = np.unique(keys, return_inverse=True)
+        return used, rows
+    used = np.flatnonzero(np.bincount(keys, minlength=size))
+    places = np.zeros(size, dtype=np.int64)
+    places[used] = np.arange(len(used))
+    return used, places[keys]

@@ -9,7 +9,7 @@ from shared.schemas.trends import OriginShare, SegmentTrends, ValueTrend
 from worker.trends.changes import Change
 from worker.trends.evidence import gather
 from worker.trends.inside import Inside
-from worker.trends.mixes import fixed_mix, mix_changes, seen, sources_of
+from worker.trends.mixes import Sources, fixed_mix, mix_changes, seen
 from worker.trends.observations import ORIGIN_NAMES, Observations
 from worker.trends.scatter import dispersion
 from worker.trends.series import Panel
@@ -22,11 +22,11 @@ def with_backing(
     observations: Observations,
     panel: Panel,
     inside: Inside,
+    sources: Sources | None,
     change: Change,
 ) -> tuple[ValueTrend, ...]:
     """Return the series of a report with what stands behind each; ``trends`` are the panel's."""
     found = gather(observations, panel, inside)
-    sources = sources_of(observations, inside)
     windows = np.where(change.testable, change.window, 0)
     mixes = fixed_mix(
         observations, panel, inside, sources, windows=windows, scatter=dispersion(panel)
@@ -63,9 +63,10 @@ def by_segment(
     )
 
 
-def told_sources(observations: Observations, panel: Panel, inside: Inside) -> dict[str, Any]:
+def told_sources(
+    observations: Observations, panel: Panel, inside: Inside, sources: Sources | None
+) -> dict[str, Any]:
     """Return what a report says of the sources: who gave what, and when their mix moved."""
-    sources = sources_of(observations, inside)
     if sources is None:
         return {}
     return {

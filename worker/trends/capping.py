@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from worker.trends.arrays import Floats, Ints, summed
+from worker.trends.arrays import Floats, Ints, distinct, summed
 from worker.trends.observations import UNKNOWN, Codes
 
 LEAST_KEPT: Final = 0.5
@@ -76,7 +76,9 @@ def cap(  # noqa: PLR0913 - each stands for itself
     if limit >= 1 or size == 0 or not known.any():
         return untouched
     mass = counts * weights
-    cells = _cells(groups[known], places[known], mass[known], (mass * weights)[known], size)
+    cells = _cells(
+        groups[known], places[known], mass[known], (mass * weights)[known], (size, periods)
+    )
     free = summed(places[~known], mass[~known], periods)
     free_squares = summed(places[~known], (mass * weights)[~known], periods)
     free_rows = np.bincount(places[~known], minlength=periods)
@@ -101,8 +103,11 @@ def cap(  # noqa: PLR0913 - each stands for itself
     return Capped(factors, np.bincount(cells.groups[scale < 1], minlength=size))
 
 
-def _cells(groups: Codes, places: Ints, mass: Floats, squares: Floats, size: int) -> _Cells:
-    keys, rows = np.unique(places * size + groups, return_inverse=True)
+def _cells(
+    groups: Codes, places: Ints, mass: Floats, squares: Floats, shape: tuple[int, int]
+) -> _Cells:
+    size, periods = shape
+    keys, rows = distinct(places * size + groups, size * periods)
     sums = summed(rows, mass, len(keys))
     order = np.lexsort((-sums, keys // size))
     moved = np.empty(len(keys), dtype=np.int64)

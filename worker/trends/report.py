@@ -36,6 +36,7 @@ from worker.trends.ensemble import join
 from worker.trends.forecast import forecast, method_for, wholes
 from worker.trends.inside import Inside, look_inside
 from worker.trends.leads import Lead, Led, align, follow
+from worker.trends.mixes import Sources, sources_of
 from worker.trends.observations import Observations
 from worker.trends.outlooks import outlooks
 from worker.trends.periods import following
@@ -70,18 +71,19 @@ def build_report(
             attribute with two values worth following.
     """
     inside = look_inside(observations, options, today=generated_at.date())
+    sources = sources_of(observations, inside)
     whole = build_panel(observations, options, today=generated_at.date(), inside=inside)
     segments = segment_panels(observations, options, whole, inside=inside)
     panel = with_segments(whole, segments, options)
     horizon = options.horizon or default_horizon(len(panel.starts), panel.season)
     findings = study(panel, horizon, options, segments)
-    trends = with_backing(_series(findings), observations, panel, inside, findings.change)
+    trends = with_backing(_series(findings), observations, panel, inside, sources, findings.change)
     ranked = rankings(findings, options.top)
     return TrendReport(
         generated_at=generated_at,
         data_fingerprint=fingerprint or observations.fingerprint(),
         options=options,
-        data=_data_seen(observations, whole, inside),
+        data=_data_seen(observations, whole, inside, sources),
         period=panel.period,
         season=panel.season,
         method=method_for(len(panel.starts), panel.season),
@@ -301,7 +303,9 @@ def _scores(scores: Scores) -> ForecastScores:
     )
 
 
-def _data_seen(observations: Observations, panel: Panel, inside: Inside) -> DataSeen:
+def _data_seen(
+    observations: Observations, panel: Panel, inside: Inside, sources: Sources | None
+) -> DataSeen:
     dated, counts = observations.dated, observations.multiplicity
     used = dated & (observations.dates >= panel.starts[0])
     after = following(panel.starts, 1, panel.period)[0]
@@ -331,7 +335,7 @@ def _data_seen(observations: Observations, panel: Panel, inside: Inside) -> Data
         thin_at=_days(panel.starts[panel.thin.all(0) & (whole > 0)]),
         gaps_at=_days(panel.starts[whole <= 0]),
         capped_accounts=inside.capped_accounts,
-        **told_sources(observations, panel, inside),
+        **told_sources(observations, panel, inside, sources),
     )
 
 

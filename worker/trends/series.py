@@ -9,7 +9,7 @@ import numpy as np
 
 from shared.errors import InvalidInputError, TooLittleDataError
 from shared.schemas.trends import Period, TrendOptions
-from worker.trends.arrays import Bools, Dates, Floats, Ints, summed
+from worker.trends.arrays import Bools, Dates, Floats, Ints, distinct, summed
 from worker.trends.inside import LEAST_GARMENTS, LEAST_PERIODS, Inside, look_inside
 from worker.trends.observations import Observations
 from worker.trends.periods import SEASONS
@@ -223,12 +223,13 @@ def _columns(
             left, right = observations.vocabulary[one], observations.vocabulary[other]
             first = observations.attributes[one][rows.where].astype(np.int64)
             second = observations.attributes[other][rows.where].astype(np.int64)
-            both = np.where((first < 0) | (second < 0), -1, first * len(right) + second)
-            used, codes = np.unique(both, return_inverse=True)
-            unknown = int(len(used) > 0 and used[0] < 0)
+            # 0 is a pair of which a half is not known.
+            both = np.where((first < 0) | (second < 0), 0, first * len(right) + second + 1)
+            used, codes = distinct(both, len(left) * len(right) + 1)
+            unknown = int(len(used) > 0 and used[0] == 0)
             parts = tuple(
                 ((one, left[pair // len(right)]), (other, right[pair % len(right)]))
-                for pair in used[unknown:].tolist()
+                for pair in (used[unknown:] - 1).tolist()
             )
             yield _Column(
                 attribute=f"{one} and {other}",
