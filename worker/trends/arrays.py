@@ -22,3 +22,13 @@ def logit(shares: Floats) -> Floats:
 def expit(logits: Floats) -> Floats:
     """Return shares in 0..1 from logits; the inverse of `logit`, without overflow."""
     return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)), dtype=np.float64)
+
+
+def row_medians(values: Floats, known: Bools) -> Floats:
+    """Return the median of the known values of each row, [s]; NaN where none is known."""
+    count = known.sum(1)
+    ordered = np.sort(np.where(known, values, np.inf), axis=1)
+    rows = np.arange(len(values))
+    low, high = np.maximum(count - 1, 0) // 2, count // 2
+    middle = (ordered[rows, low] + ordered[rows, np.minimum(high, values.shape[1] - 1)]) / 2
+    return np.where(count > 0, middle, np.nan)
