@@ -123,6 +123,10 @@ def real_series(folder: Path, *, slow: bool) -> dict[str, Any]:
     }
     return {
         "mase": {name: round(value, 4) for name, value in mase.items()},
+        "interval over series": {
+            "ours": _interval(found, expit(joined.middle)),
+            "ours, influencers lead": _interval(found, expit(led[0])),
+        },
         "coverage": {
             "ours": _coverage(found, joined.middle, joined.trials),
             "ours, influencers lead": _coverage(found, *led),
@@ -229,12 +233,23 @@ def _naive(past: Floats) -> Floats:
     return expit(middle)
 
 
+def _interval(found: Real, ahead: Floats) -> list[float]:
+    """Return the 95% bootstrap interval of the mean error, which draws series alone."""
+    errors = _errors(found, PAST, ahead)
+    drawn = np.random.default_rng(0).integers(len(errors), size=(5000, len(errors)))
+    return [round(float(one), 4) for one in np.quantile(errors[drawn].mean(1), (0.025, 0.975))]
+
+
 def _error(found: Real, origin: int, ahead: Floats) -> float:
     """Return the published MASE of forecast shares [100, 52] from an origin on."""
+    return float(_errors(found, origin, ahead).mean())
+
+
+def _errors(found: Real, origin: int, ahead: Floats) -> Floats:
     past = found.everybody[:, :origin]
     scale = naive_scale(past, np.ones_like(past), SEASON)
     actual = found.everybody[:, origin : origin + YEAR]
-    return float((np.abs(actual - ahead).mean(1) / scale).mean())
+    return np.asarray(np.abs(actual - ahead).mean(1) / scale, dtype=np.float64)
 
 
 def _coverage(found: Real, middle: Floats, trials: Trials) -> dict[str, float]:

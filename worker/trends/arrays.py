@@ -42,3 +42,13 @@ def distinct(keys: Ints, size: int) -> tuple[Ints, Ints]:
     places = np.zeros(size, dtype=np.int64)
     places[used] = np.arange(len(used))
     return used, places[keys]
+
+
+def row_medians(values: Floats, known: Bools) -> Floats:
+    """Return the median of the known values of each row, [s]; NaN where none is known."""
+    count = known.sum(1)
+    ordered = np.sort(np.where(known, values, np.inf), axis=1)
+    rows = np.arange(len(values))
+    low, high = np.maximum(count - 1, 0) // 2, count // 2
+    middle = (ordered[rows, low] + ordered[rows, np.minimum(high, values.shape[1] - 1)]) / 2
+    return np.where(count > 0, middle, np.nan)

@@ -9,20 +9,17 @@ import numpy as np
 
 from worker.trends.arrays import Bools, Floats, Ints, expit, logit
 from worker.trends.backtest import WANTED_ORIGINS, Trials, errors_of_trials
-from worker.trends.chance import benjamini_hochberg, two_sided
 from worker.trends.forecast import SEASONS_FOR_LITE, renormalise, smoothed_levels
+from worker.trends.innovations import SHORT_LAGS, significant_lags
 from worker.trends.seasonal import WEEKS_A_YEAR, seasonal_component
 from worker.trends.series import Panel
 
+MOST_LEADERS: Final = 6  # the first ones; each costs about a second for 2,000 series
 LEVEL_RATE: Final = 0.03  # a week: a leader's jitter is no lead
-SHORT_LAGS: Final = 8  # weeks, each of them tried; then the quarters of a year
 LEAST_GAIN_OF_ALL: Final = 0.005  # measured: leaders of noise, or of other values, gain 0.0016
 LEAST_GAIN: Final = 0.02  # of one series alone
 OFTEN: Final = 2 / 3  # of the trials must be the better for it
-SIGNIFICANT: Final = 0.05
 _ONE_SIDED_Z: Final = 1.645  # 5%
-_INNOVATION_RATE: Final = 0.1
-_MEMORY: Final = 10
 _FURTHEST_MOVE: Final = 3.0  # usual misses: beyond it a move is a break and says nothing
 _FURTHEST_MISS: Final = 4.0
 _STRONGEST: Final = 1.0  # a follower does not go further than its leader
@@ -72,19 +69,20 @@ class Led:
 
 @dataclass(frozen=True)
 class _Tried:
-    """One segment at one lag, over all trials.
+    """One segment, over all trials.
 
     Attributes:
         moves: what the leader's past announces, in usual misses of the series, at each trial and
             now, [o + 1, s, h].
+        lags: at which each series follows, [s].
         pulls: learnt from the other trials, and from all of them, [o + 1, s].
         errors: scaled absolute errors of the corrected trials, [o, s].
         alone: pulls are of each series alone.
     """
 
     segment: str
-    lag: int
     moves: Floats
+    lags: Ints
     pulls: Floats
     errors: Floats
     alone: bool = False
@@ -159,7 +157,7 @@ def follow(
         middle: the forecast on the logit scale, [s, h].
         trials: of the same series.
         own: shares and trust of the series, [s, t].
-        segments: shares and trust of each segment.
+        segments: shares and trust of each segment; the first six are tried.
         season: periods in a year.
         groups: as in `worker.trends.forecast.forecast`; corrected parts sum to one again.
     """
@@ -169,17 +167,9 @@ def follow(
     few = len(trials.origins) < WANTED_ORIGINS or not trials.seen.any()
     if few or trials.origins[0] < SEASONS_FOR_LITE * season:
         return replace(unled, note="There are too few trials to tell whether a segment leads.")
-    ends = (*trials.origins, own[0].shape[1])
     usual = _usual_misses(trials)
     base = errors_of_trials(trials, trials.predicted)
-    moves = {
-        (segment, lag): moved / usual[:, None]
-        for segment, (shares, trust) in segments.items()
-        for lag, moved in _moves(shares, trust, ends, season, middle.shape[1])
-    }
-    together = _best_together(trials, moves, usual, base)
-    alone = _alone(trials, moves, usual, _significant_lags(own, segments, season))
-    tried = ([together] if together else []) + alone
+    tried = _tried(trials, own, dict(list(segments.items())[:MOST_LEADERS]), season)
     choice = _choose(base, tried)
     if not np.any(choice >= 0):
         return replace(unled, note="No segment leads: none lowers the backtest's error.")
@@ -214,75 +204,39 @@ def _moves(
     return list(zip(lags, found, strict=True))
 
 
-def _significant_lags(
-    own: tuple[Floats, Floats], segments: Segments, season: int
-) -> dict[str, Ints]:
-    """Return by segment the lag at which its innovations lead those of each series, 0 for none."""
-    mine = _innovations(*own, season)
-    longest = max(1, round(SHORT_LAGS * season / WEEKS_A_YEAR))
-    lags, p_values = [], []
-    for shares, trust in segments.values():
-        z = _lagged(mine, _innovations(shares, trust, season), longest)
-        lags.append(np.where(z.max(1) > 0, z.argmax(1) + 1, 0))
-        p_values.append(np.minimum(1.0, longest * two_sided(z.max(1))))
-    found = benjamini_hochberg(np.concatenate(p_values)) <= SIGNIFICANT
-    kept = np.concatenate(lags) * found
-    return dict(zip(segments, np.split(kept, len(segments)), strict=True))
+def _tried(
+    trials: Trials, own: tuple[Floats, Floats], segments: Segments, season: int
+) -> list[_Tried]:
+    """Return what is worth following: the best for all series, then each segment for its own."""
+    ends, horizon = (*trials.origins, own[0].shape[1]), trials.actual.shape[2]
+    usual, significant = _usual_misses(trials), significant_lags(own, segments, season)
+    best, least, alone = None, 1 - LEAST_GAIN_OF_ALL, []
+    for segment, (shares, trust) in segments.items():
+        mine = np.zeros((len(ends), len(shares), horizon))
+        for lag, moved in _moves(shares, trust, ends, season, horizon):
+            rows = significant[segment] == lag
+            mine[:, rows] = moved[:, rows]
+            one = _try(trials, segment, np.full(len(shares), lag), moved, usual)
+            gained = _gained_by_all(errors_of_trials(trials, trials.predicted), one)
+            if gained <= least:
+                best, least = one, gained
+        if mine.any():
+            alone.append(_try(trials, segment, significant[segment], mine, usual, alone=True))
+    return ([best] if best else []) + alone
 
 
-def _innovations(shares: Floats, trust: Floats, season: int) -> tuple[Floats, Floats]:
-    """Return what is new in each period against the level before, [s, t], and where it is known."""
-    logits = logit(shares)
-    rate = np.array([1 - (1 - _INNOVATION_RATE) ** (WEEKS_A_YEAR / season)])
-    seasonal = seasonal_component(logits, trust, season=season)
-    rest = logits - seasonal[:, np.arange(logits.shape[1]) % season]
-    news = np.zeros_like(rest)
-    news[:, 1:] = rest[:, 1:] - smoothed_levels(rest, trust, rate)[:, 0, :-1]
-    known = (trust > 0).astype(np.float64)
-    known[:, : season // 4] = 0.0  # the level has to settle first
-    spread = np.sqrt((news**2 * known).sum(1) / np.maximum(known.sum(1), 1))
-    news = np.clip(news / np.maximum(spread, _TINY)[:, None], -_FURTHEST_MOVE, _FURTHEST_MOVE)
-    return news * known, known
-
-
-def _lagged(mine: tuple[Floats, Floats], leader: tuple[Floats, Floats], longest: int) -> Floats:
-    """Return z of the cross-correlation at lags 1..longest, [s, longest]; 0 where unknown."""
-    echo = np.ones(len(mine[0]))
-    for step in range(1, _MEMORY + 1):
-        echo += 2 * _correlation(mine, mine, step) * _correlation(leader, leader, step)
-    spread = np.sqrt(np.maximum(echo, 1.0))
-    columns = []
-    for lag in range(1, longest + 1):
-        count = (mine[1][:, lag:] * leader[1][:, :-lag]).sum(1)
-        columns.append(_correlation(mine, leader, lag) * np.sqrt(count) / spread)
-    return np.stack(columns, axis=1)
-
-
-def _correlation(later: tuple[Floats, Floats], sooner: tuple[Floats, Floats], lag: int) -> Floats:
-    """Return correlations of standardised values [s, t] with others ``lag`` periods before, [s]."""
-    together = (later[0][:, lag:] * sooner[0][:, :-lag]).sum(1)
-    both = (later[1][:, lag:] * sooner[1][:, :-lag]).sum(1)
-    return np.asarray(together / np.maximum(both, 1.0), dtype=np.float64)
-
-
-def _best_together(
-    trials: Trials, moves: Mapping[tuple[str, int], Floats], usual: Floats, base: Floats
-) -> _Tried | None:
-    """Return the segment and lag that lower the error of all series most, if any does enough."""
-    best, least = None, 1 - LEAST_GAIN_OF_ALL
-    for (segment, lag), moved in moves.items():
-        rows = _held_by(moved)
-        one = _try(trials, segment, lag, moved, usual)
-        # One value with a lead of its own must not carry all the others along.
-        rows[(base - one.errors).sum(0).argmax()] = False
-        if not rows.any():
-            continue
-        before, after = base[:, rows], one.errors[:, rows]
-        gained = after.sum() / max(float(before.sum()), _TINY)
-        often = (after.sum(1) < before.sum(1)).mean() >= OFTEN
-        if often and gained <= least and _beyond_chance(before.mean(0) - after.mean(0)):
-            best, least = one, gained
-    return best
+def _gained_by_all(base: Floats, one: _Tried) -> float:
+    """Return the error of all series with a leader over that without it; 1 where it is chance."""
+    rows = _held_by(one.moves)
+    # One value with a lead of its own must not carry all the others along.
+    rows[(base - one.errors).sum(0).argmax()] = False
+    if not rows.any():
+        return 1.0
+    before, after = base[:, rows], one.errors[:, rows]
+    often = (after.sum(1) < before.sum(1)).mean() >= OFTEN
+    if not often or not _beyond_chance(before.mean(0) - after.mean(0)):
+        return 1.0
+    return float(after.sum() / max(float(before.sum()), _TINY))
 
 
 def _beyond_chance(gains: Floats) -> bool:
@@ -296,33 +250,17 @@ def _held_by(moves: Floats) -> Bools:
     return np.asarray(np.any(moves != 0, axis=(0, 2)))
 
 
-def _alone(
-    trials: Trials,
-    moves: Mapping[tuple[str, int], Floats],
-    usual: Floats,
-    lags: Mapping[str, Ints],
-) -> list[_Tried]:
-    """Return tries in which only the series that are led significantly follow, each by itself."""
-    tried = []
-    for (segment, lag), moved in moves.items():
-        rows = lags[segment] == lag
-        if rows.any():
-            kept = np.where(rows[:, None], moved, 0.0)
-            tried.append(_try(trials, segment, lag, kept, usual, alone=True))
-    return tried
-
-
 def _try(
     trials: Trials,
     segment: str,
-    lag: int,
+    lags: Ints,
     moves: Floats,
     usual: Floats,
     *,
     alone: bool = False,
 ) -> _Tried:
-    """Learn pulls from moves [o + 1, s, h], in usual misses, and judge them by the trials."""
-    held = np.clip(moves, -_FURTHEST_MOVE, _FURTHEST_MOVE)
+    """Learn pulls from moves [o + 1, s, h] on the logit scale, and judge them by the trials."""
+    held = np.clip(moves / usual[:, None], -_FURTHEST_MOVE, _FURTHEST_MOVE)
     misses = (trials.actual - trials.predicted) / usual[:, None]
     misses = np.clip(misses, -_FURTHEST_MISS, _FURTHEST_MISS) * trials.seen
     product = (held[:-1] * misses).sum(2)
@@ -333,7 +271,7 @@ def _try(
     ]
     pulls = np.stack([*left_out, _pull(product, size, alone=alone)])
     predicted = trials.predicted + pulls[:-1, :, None] * held[:-1] * usual[:, None]
-    return _Tried(segment, lag, held, pulls, errors_of_trials(trials, predicted), alone)
+    return _Tried(segment, held, lags, pulls, errors_of_trials(trials, predicted), alone)
 
 
 def _pull(product: Floats, size: Floats, *, alone: bool) -> Floats:
@@ -382,7 +320,7 @@ def _lead(base: Floats, tried: list[_Tried], row: int, choice: int) -> Lead | No
         return None
     return Lead(
         segment=one.segment,
-        lag=one.lag,
+        lag=int(one.lags[row]),
         pull=float(one.pulls[-1, row]),
         alone=one.alone,
         error_without=float(base[told, row].mean()),

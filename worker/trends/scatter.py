@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from worker.trends.arrays import Bools, Floats, expit, logit
+from worker.trends.arrays import Bools, Floats, expit, logit, row_medians
 from worker.trends.seasonal import seasonal_component
 from worker.trends.series import Panel
 
@@ -22,12 +22,7 @@ def dispersion(panel: Panel) -> Floats:
     """
     residuals, seen = pearson(panel, expected(panel))
     # A flash is no noise: residuals far outside the usual ones are cut off.
-    usual = np.array(
-        [
-            np.median(np.abs(row[known])) if known.any() else 0.0
-            for row, known in zip(residuals, seen, strict=True)
-        ]
-    )
+    usual = np.nan_to_num(row_medians(np.abs(residuals), seen))
     limit = np.maximum(_CUT * _NORMAL_MAD * usual, _CUT)[:, None]
     residuals = np.clip(residuals, -limit, limit)
     lags = max(1, panel.season // 3)

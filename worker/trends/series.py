@@ -9,7 +9,7 @@ import numpy as np
 
 from shared.errors import InvalidInputError, TooLittleDataError
 from shared.schemas.trends import Period, TrendOptions
-from worker.trends.arrays import Bools, Dates, Floats, Ints, distinct, summed
+from worker.trends.arrays import Bools, Dates, Floats, Ints, distinct, row_medians, summed
 from worker.trends.inside import LEAST_GARMENTS, LEAST_PERIODS, Inside, look_inside
 from worker.trends.observations import Observations
 from worker.trends.periods import SEASONS
@@ -75,7 +75,7 @@ class Panel:
     @property
     def trust(self) -> Floats:
         """How far each period may move the model, 0..1, [s, t]; 0 for a gap."""
-        usual = np.array([np.median(row[row > 0]) if np.any(row > 0) else 1 for row in self.totals])
+        usual = np.nan_to_num(row_medians(self.totals, self.totals > 0), nan=1.0)
         return np.asarray(np.minimum(1, self.totals / usual[:, None]), dtype=np.float64)
 
     @property

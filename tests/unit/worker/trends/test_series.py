@@ -8,6 +8,7 @@ import pytest
 
 from shared.errors import InvalidInputError, TooLittleDataError
 from shared.schemas.trends import Period, TrendOptions
+from worker.trends.arrays import row_medians
 from worker.trends.observations import Observations, from_rows
 from worker.trends.periods import choose_period, following, period_numbers, period_starts
 from worker.trends.series import REST, Panel, build_panel
@@ -198,3 +199,14 @@ def test_garments_without_attributes_are_too_little_data() -> None:
         build_panel(from_rows(days, {}), TrendOptions(), today=TODAY)
     with pytest.raises(TooLittleDataError, match="attribute"):
         build_panel(from_rows(days, {"colour": ["red"] * 200}), TrendOptions(), today=TODAY)
+
+
+def test_the_median_of_a_row_is_that_of_what_is_known() -> None:
+    rng = np.random.default_rng(0)
+    values, known = rng.normal(size=(20, 9)), rng.random((20, 9)) < 0.6
+    known[0], known[1] = False, True
+    expected = [
+        np.median(row[seen]) if seen.any() else np.nan
+        for row, seen in zip(values, known, strict=True)
+    ]
+    assert row_medians(values, known) == pytest.approx(expected, nan_ok=True)
