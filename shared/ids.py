@@ -26,6 +26,8 @@ SHOPPER = "shop"
 PREFERENCE = "pref"
 ERASURE = "era"
 INDEX = "idx"
+ALERT = "alert"
+FIRING = "fired"
 
 PATTERN: Final = re.compile(r"[a-z]{2,6}_[0-9a-hjkmnp-tv-z]{24}")
 

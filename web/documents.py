@@ -32,6 +32,7 @@ from shared.schemas.shoppers import (
     SimilarGarments,
     TasteView,
 )
+from shared.schemas.trends import Difference, TrackRecord
 from web.api.catalogs import CatalogList
 from web.api.designs import DesignList
 from web.api.garments import GarmentList
@@ -71,6 +72,7 @@ _ANSWERED: Final = (
     Comparison,
     Design,
     DesignList,
+    Difference,
     Erasure,
     ErasureList,
     Garment,
@@ -95,6 +97,7 @@ _ANSWERED: Final = (
     ShopperList,
     SimilarGarments,
     TasteView,
+    TrackRecord,
 )
 
 

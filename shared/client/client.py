@@ -38,6 +38,7 @@ from shared.schemas.shoppers import (
     Recorded,
     TasteView,
 )
+from shared.schemas.trends import Difference, TrackRecord
 
 Answer = TypeVar("Answer", bound=Schema)
 
@@ -260,6 +261,22 @@ class Client:
         """Return a trend report, the newest where none is named."""
         return self._get(f"/v1/trend-reports/{_part(report_id)}", ReportView)
 
+    def reports(self) -> list[ReportView]:
+        """Return all trend reports, newest first."""
+        return list(self._every("/v1/trend-reports", ReportView))
+
+    def difference(self, report_id: str = "latest") -> Difference | None:
+        """Return what a report says that the one before it did not; None in the first."""
+        return self._perhaps(f"/v1/trend-reports/{_part(report_id)}/difference", Difference)
+
+    def track_record(self, report_id: str = "latest") -> TrackRecord | None:
+        """Return what earlier reports said, and what happened; None in the first report."""
+        return self._perhaps(f"/v1/trend-reports/{_part(report_id)}/record", TrackRecord)
+
+    def save_report_file(self, report_id: str, name: str, target: Path) -> Path:
+        """Write one of a report's `files`, such as ``series.csv``, to a file."""
+        return self.download(f"/v1/trend-reports/{_part(report_id)}/files/{quote(name)}", target)
+
     def prefer(self, ref: str, said: Sequence[PreferenceRequest]) -> Recorded:
         """Record what a shopper said, up to 500 preferences, all or none; again does no harm."""
         body = _body(PreferenceBatch(preferences=tuple(said)))
@@ -316,6 +333,14 @@ class Client:
 
     def _get(self, path: str, schema: type[Answer]) -> Answer:
         return self._read(Request("GET", path), schema)
+
+    def _perhaps(self, path: str, schema: type[Answer]) -> Answer | None:
+        try:
+            return self._get(path, schema)
+        except ApiError as error:
+            if error.status == httpx.codes.NOT_FOUND:
+                return None
+            raise
 
     def _every(
         self,

@@ -20,6 +20,16 @@ class TrendRequest(Schema):
     )
 
 
+class Moodboards(Schema):
+    """How a report's moodboards stand."""
+
+    job_id: str | None = Field(None, description="The job that makes them, or made them.")
+    release_id: str | None = Field(None, description="The release that draws the designs.")
+    boards: int | None = Field(None, description="How many there are; null until they are made.")
+    why: str | None = Field(None, description="Why there are none, in a sentence.")
+    page_url: str | None = Field(None, description="Their page, once they are made.")
+
+
 class ReportView(Schema):
     """A trend report that was made."""
 
@@ -32,3 +42,4 @@ class ReportView(Schema):
     created_at: dt.datetime
     url: str
     page_url: str
+    moodboards: Moodboards = Moodboards()

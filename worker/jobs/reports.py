@@ -12,10 +12,11 @@ from sqlalchemy.exc import IntegrityError
 from shared import ids
 from shared.artifacts import keys
 from shared.jobs.submit import enqueue, send
-from shared.records import Transaction, catalogs, jobs, reports, sites
+from shared.records import Transaction, catalogs, forecasts, jobs, reports, sites
 from shared.schemas.jobs import JobKind, Progress, Reason, TrendSpec
 from shared.schemas.trends import TrendOptions, TrendReport
 from worker.attempt import Attempt, Outcome, Publish
+from worker.jobs.meaning import ISSUED, keep, meant
 from worker.runtime import Runtime
 from worker.trends.observations import Observations
 from worker.trends.page import render
@@ -141,11 +142,13 @@ def _encode(values: list[str | None]) -> tuple[Any, tuple[str, ...]]:
 
 
 def _publication(attempt: Attempt, spec: TrendSpec, report: TrendReport, mark: str) -> Publish:
-    store, job = attempt.runtime.store, attempt.job
+    runtime, job = attempt.runtime, attempt.job
     report_id = ids.new_id(ids.REPORT)
+    beside = meant(runtime, job.site_id, spec.catalog_id, report, report_id)
+    issued = keep(runtime, job.site_id, spec.catalog_id, beside.issued)
     files = {
-        name: store.put(keys.report_file(report_id, name), data).key
-        for name, data in render(report).items()
+        name: runtime.store.put(keys.report_file(report_id, name), data).key
+        for name, data in render(beside.report).items()
     }
     values = {
         "id": report_id,
@@ -154,11 +157,12 @@ def _publication(attempt: Attempt, spec: TrendSpec, report: TrendReport, mark: s
         "catalog_id": spec.catalog_id,
         "data_fingerprint": mark,
         "summary": summary_of(report),
-        "files": files,
+        "files": {**files, ISSUED: issued["artifact"]},
     }
 
     def publish(tx: Transaction) -> Outcome:
         view = reports.publish(tx, values)
+        forecasts.publish(tx, issued)
         return Outcome(
             {
                 "report_id": view.id,

@@ -184,6 +184,7 @@ def _series(findings: Findings) -> tuple[ValueTrend, ...]:
             attribute=name.attribute,
             value=name.value,
             pair=bool(name.parts),
+            parts=name.parts,
             rest=name.rest,
             garments=round(panel.garments[row]),
             effective=_numbers(panel.effective[row]),

@@ -11,7 +11,12 @@ from shared.records.tables.catalogs import (
 from shared.records.tables.designs import DesignRow
 from shared.records.tables.jobs import AttemptRow, IdempotencyKeyRow, JobRow
 from shared.records.tables.models import ModelGrantRow, ModelRow, ReleaseRow
-from shared.records.tables.reports import ReportRow
+from shared.records.tables.reports import (
+    FiredAlertRow,
+    ReportRow,
+    TrendAlertRow,
+    TrendForecastRow,
+)
 from shared.records.tables.shoppers import ErasureRow, PreferenceRow, ShopperRow, TastePriorRow
 from shared.records.tables.sites import ApiKeyRow, ShareRow, SiteRow
 
@@ -23,6 +28,7 @@ __all__ = [
     "CatalogVersionRow",
     "DesignRow",
     "ErasureRow",
+    "FiredAlertRow",
     "GarmentRow",
     "IdempotencyKeyRow",
     "IndexRow",
@@ -38,5 +44,7 @@ __all__ = [
     "ShopperRow",
     "SiteRow",
     "TastePriorRow",
+    "TrendAlertRow",
+    "TrendForecastRow",
     "UtcDateTime",
 ]

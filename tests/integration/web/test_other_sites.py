@@ -61,6 +61,10 @@ def places(shop: Shop) -> dict[str, str]:
         "GET /v1/trend-reports/<report>/files/<path:name>": (
             f"/v1/trend-reports/{shop.report_id}/files/report.json"
         ),
+        "GET /v1/trend-reports/<report>/difference": (
+            f"/v1/trend-reports/{shop.report_id}/difference"
+        ),
+        "GET /v1/trend-reports/<report>/record": f"/v1/trend-reports/{shop.report_id}/record",
     }
 
 
