@@ -6,6 +6,8 @@ from typing import Any, Final, Literal
 from flask_openapi3.openapi import OpenAPI
 from pydantic import BaseModel
 
+from shared.schemas.alerts import Alert, AlertRequest
+from shared.schemas.boards import MoodboardRequest
 from shared.schemas.catalogs import Catalog, CatalogRequest, FolderRequest, Garment
 from shared.schemas.designs import (
     Design,
@@ -33,6 +35,7 @@ from shared.schemas.shoppers import (
     TasteView,
 )
 from shared.schemas.trends import Difference, TrackRecord
+from web.api.alerts import AlertList, FiredAlertList
 from web.api.catalogs import CatalogList
 from web.api.designs import DesignList
 from web.api.garments import GarmentList
@@ -46,12 +49,14 @@ from web.uploads import GarmentUpload
 _REF: Final = "#/components/schemas/{model}"
 
 _ASKED: Final = (
+    AlertRequest,
     CatalogRequest,
     DesignBatch,
     DesignRequest,
     FolderRequest,
     GarmentUpload,
     MixRequest,
+    MoodboardRequest,
     PictureUpload,
     PreferenceBatch,
     PreferenceRequest,
@@ -66,6 +71,8 @@ _FILES: Final = (
     ("PictureUpload", "image"),
 )
 _ANSWERED: Final = (
+    Alert,
+    AlertList,
     AttemptList,
     Catalog,
     CatalogList,
@@ -75,6 +82,7 @@ _ANSWERED: Final = (
     Difference,
     Erasure,
     ErasureList,
+    FiredAlertList,
     Garment,
     GarmentList,
     Health,

@@ -38,6 +38,8 @@ toile = LazyGroup(
         "shopper": ("shared.cli.shoppers:shopper", "Say what shoppers like, and what they may."),
         "jobs": ("shared.cli.jobs:jobs", "Look at jobs, wait for them, cancel and retry them."),
         "trends": ("shared.cli.trends:trends", "Make a trend report."),
+        "alerts": ("shared.cli.alerts:alerts", "Be told when a value begins to rise or fall."),
+        "moodboard": ("shared.cli.alerts:moodboard", "Draw the moodboards of a trend report."),
     },
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

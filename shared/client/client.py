@@ -13,7 +13,9 @@ import httpx
 from shared.client.failures import ApiError
 from shared.client.http import Http, Part, Request
 from shared.errors import ConflictError
+from shared.schemas.alerts import Alert, AlertRequest, FiredAlert
 from shared.schemas.base import Schema
+from shared.schemas.boards import MoodboardRequest
 from shared.schemas.catalogs import Catalog, GarmentFields
 from shared.schemas.designs import (
     Design,
@@ -272,6 +274,27 @@ class Client:
     def track_record(self, report_id: str = "latest") -> TrackRecord | None:
         """Return what earlier reports said, and what happened; None in the first report."""
         return self._perhaps(f"/v1/trend-reports/{_part(report_id)}/record", TrackRecord)
+
+    def moodboards(self, report_id: str = "latest", request: MoodboardRequest | None = None) -> Job:
+        """Draw a report's moodboards, and next season's rack."""
+        path = f"/v1/trend-reports/{_part(report_id)}/moodboard"
+        return self._post(path, Job, json_body=_body(request or MoodboardRequest()))
+
+    def add_alert(self, request: AlertRequest) -> Alert:
+        """Ask to be told once when a value begins to rise or fall."""
+        return self._post("/v1/trend-alerts", Alert, json_body=_body(request))
+
+    def alerts(self) -> list[Alert]:
+        """Return all alerts, newest first, stopped ones too."""
+        return list(self._every("/v1/trend-alerts", Alert))
+
+    def fired_alerts(self, alert_id: str | None = None) -> list[FiredAlert]:
+        """Return what fired, newest first: of one alert, or of all."""
+        return list(self._every("/v1/trend-alerts/fired", FiredAlert, query={"alert": alert_id}))
+
+    def stop_alert(self, alert_id: str) -> Alert:
+        """Let an alert fire no more."""
+        return self._read(Request("DELETE", f"/v1/trend-alerts/{_part(alert_id)}"), Alert)
 
     def save_report_file(self, report_id: str, name: str, target: Path) -> Path:
         """Write one of a report's `files`, such as ``series.csv``, to a file."""

@@ -23,6 +23,7 @@ class Task(StrEnum):
     GENERATE = "toile.generate"
     INGEST = "toile.ingest"
     REPORT = "toile.report"
+    MOODBOARD = "toile.moodboard"
     INDEX = "toile.index"
     TASTES = "toile.tastes"
     UPKEEP = "toile.upkeep"
@@ -35,6 +36,7 @@ QUEUE_OF: Final = MappingProxyType(
         Task.GENERATE: Queue.GENERATE,
         Task.INGEST: Queue.CHORES,
         Task.REPORT: Queue.CHORES,
+        Task.MOODBOARD: Queue.GENERATE,
         Task.INDEX: Queue.CHORES,
         Task.TASTES: Queue.CHORES,
         Task.UPKEEP: Queue.UPKEEP,
@@ -48,5 +50,6 @@ TASK_OF: Final = MappingProxyType(
         JobKind.DESIGN: Task.GENERATE,
         JobKind.INGEST: Task.INGEST,
         JobKind.TREND_REPORT: Task.REPORT,
+        JobKind.MOODBOARD: Task.MOODBOARD,
     }
 )

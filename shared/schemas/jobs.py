@@ -15,6 +15,7 @@ from shared.schemas.designs import (
     Fresh,
     ImageFormat,
     Priority,
+    TrendLean,
     Walk,
     Way,
 )
@@ -33,6 +34,7 @@ class JobKind(StrEnum):
     TRAINING = "training"
     DESIGN = "design"
     TREND_REPORT = "trend_report"
+    MOODBOARD = "moodboard"
 
 
 class JobState(StrEnum):
@@ -131,6 +133,7 @@ class DesignSpec(Schema):
     format: ImageFormat
     variety: float = Field(USUAL_VARIETY, ge=0, le=1)
     way: Way = Fresh()
+    trend: TrendLean | None = None
 
     @property
     def images(self) -> int:
@@ -155,7 +158,22 @@ class TrendSpec(Schema):
     only_if_changed: bool = False
 
 
-Spec = Annotated[IngestSpec | TrainingSpec | DesignSpec | TrendSpec, Field(discriminator="kind")]
+class MoodboardSpec(Schema):
+    """Make the moodboards of a trend report with one release."""
+
+    kind: Literal[JobKind.MOODBOARD] = JobKind.MOODBOARD
+    schema_version: Literal[1] = 1
+    report_id: str
+    release_id: str | None = Field(None, description="Null: the newest that can serve the rises.")
+    count: int = Field(ge=1, le=32)
+    rack: int = Field(ge=0, le=64)
+    seed: int = Field(ge=0, lt=2**31)
+
+
+Spec = Annotated[
+    IngestSpec | TrainingSpec | DesignSpec | TrendSpec | MoodboardSpec,
+    Field(discriminator="kind"),
+]
 SPEC: TypeAdapter[Spec] = TypeAdapter(Spec)
 
 

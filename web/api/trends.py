@@ -7,15 +7,22 @@ from typing import Final
 from flask import Response, request
 from pydantic import Field
 
-from shared.errors import LibraryMissingError, NotFoundError, ToileError, TooLittleDataError
-from shared.records import catalogs, reports
+from shared.errors import (
+    ConflictError,
+    LibraryMissingError,
+    NotFoundError,
+    ToileError,
+    TooLittleDataError,
+)
+from shared.records import catalogs, models, reports
 from shared.records.reports import ReportPlace
 from shared.schemas.base import Schema
-from shared.schemas.jobs import TrendSpec
+from shared.schemas.boards import MoodboardRequest
+from shared.schemas.jobs import MoodboardSpec, TrendSpec
 from shared.schemas.listing import Listing
 from shared.schemas.reports import ReportView, TrendRequest
 from shared.schemas.trends import Difference, TrackRecord
-from web import answers, auth
+from web import answers, asking, auth
 from web.accept import Promise, accept
 from web.api.noun import ListQuery, accepted_job, binary, not_modified, noun, problems
 from web.runtime import runtime
@@ -113,6 +120,35 @@ def get_report_file(path: ReportFilePath) -> Response:
     report has the extra `parquet`.
     """
     return _file(path, path.name)
+
+
+@api.post(
+    "/trend-reports/<report>/moodboard",
+    responses={"202": accepted_job(), **problems(400, 409, 413, 415)},
+)
+def moodboard(path: ReportPath, body: MoodboardRequest, header: Promise) -> Response:
+    """Draw a report's moodboards, and next season's rack, now; they replace those it has."""
+    return accept(header, request.get_json(), lambda: _boards_of(path, body))
+
+
+def _boards_of(path: ReportPath, asked: MoodboardRequest) -> MoodboardSpec:
+    site_id = auth.site_id()
+    with runtime().records.reading() as tx:
+        place = reports.get(tx, site_id, path.report)
+        if asked.release is not None:
+            models.release(tx, asked.release, site_id=site_id)
+        elif not models.releases_page(tx, site_id, limit=1).items:
+            raise ConflictError(
+                "The site has no release that could draw moodboards. Train a model first: "
+                "POST /v1/training-jobs."
+            )
+    return MoodboardSpec(
+        report_id=place.report.id,
+        release_id=asked.release,
+        count=asked.count,
+        rack=asked.rack,
+        seed=asking.fresh_seed() if asked.seed is None else asked.seed,
+    )
 
 
 def _place(path: ReportPath) -> ReportPlace:

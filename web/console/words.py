@@ -71,6 +71,8 @@ def title(job: Job, catalogs: Mapping[str, str]) -> str:
         return f"{count} design{'' if count == 1 else 's'}"
     if job.kind is JobKind.INGEST:
         return f"Add garments to {catalog}"
+    if job.kind is JobKind.MOODBOARD:
+        return "Moodboards of a trend report"
     return "Trend report" + (f" on {catalog}" if spec.get("catalog_id") else "")
 
 

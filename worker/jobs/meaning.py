@@ -7,10 +7,11 @@ from typing import Any, Final
 from shared.artifacts import keys
 from shared.records import Transaction, forecasts
 from shared.records.forecasts import IssuedPlace
+from shared.schemas.alerts import Standing
 from shared.schemas.trends import TrendReport
 from worker.runtime import Runtime
 from worker.trends.difference import difference
-from worker.trends.issued import Issued, issue, read_all, write
+from worker.trends.issued import Issued, issue, key_of, read_all, write
 from worker.trends.record import track_record
 
 LOG: Final = logging.getLogger(__name__)
@@ -63,6 +64,27 @@ def meant(
     news = None if previous is None else difference(previous, issued)
     told = report.model_copy(update={"record": record, "difference": news})
     return Meant(told, issued, previous)
+
+
+def standings(beside: Meant) -> list[Standing]:
+    """Return how each series stands, and how it stood in the report before: what alerts ask."""
+    before = beside.previous
+    found = []
+    for one in beside.report.series:
+        if one.rest:
+            continue
+        row = None if before is None else before.rows.get(key_of(one))
+        found.append(
+            Standing(
+                **key_of(one)._asdict(),
+                kind=one.kind,
+                was=None if before is None or row is None else before.kinds[row],
+                change=one.change.relative if one.change else None,
+                q_value=one.change.q_value if one.change else None,
+                garments=one.garments,
+            )
+        )
+    return found
 
 
 def keep(runtime: Runtime, site_id: str, catalog_id: str | None, issued: Issued) -> dict[str, Any]:

@@ -12,11 +12,13 @@ from sqlalchemy.exc import IntegrityError
 from shared import ids
 from shared.artifacts import keys
 from shared.jobs.submit import enqueue, send
-from shared.records import Transaction, catalogs, forecasts, jobs, reports, sites
+from shared.records import Transaction, alerts, catalogs, forecasts, jobs, reports, sites
 from shared.schemas.jobs import JobKind, Progress, Reason, TrendSpec
 from shared.schemas.trends import TrendOptions, TrendReport
 from worker.attempt import Attempt, Outcome, Publish
-from worker.jobs.meaning import ISSUED, keep, meant
+from worker.jobs.board_wishes import wanted_boards
+from worker.jobs.evidence import evidence_of, pictures_of
+from worker.jobs.meaning import ISSUED, keep, meant, standings
 from worker.runtime import Runtime
 from worker.trends.observations import Observations
 from worker.trends.page import render
@@ -144,11 +146,16 @@ def _encode(values: list[str | None]) -> tuple[Any, tuple[str, ...]]:
 def _publication(attempt: Attempt, spec: TrendSpec, report: TrendReport, mark: str) -> Publish:
     runtime, job = attempt.runtime, attempt.job
     report_id = ids.new_id(ids.REPORT)
+    with runtime.records.reading() as tx:
+        evidence = evidence_of(tx, job.site_id, spec.catalog_id, report)
+    report = report.model_copy(update={"evidence": evidence})
     beside = meant(runtime, job.site_id, spec.catalog_id, report, report_id)
     issued = keep(runtime, job.site_id, spec.catalog_id, beside.issued)
+    boards = wanted_boards(runtime, job.site_id, spec.catalog_id, report, report_id)
+    shown = pictures_of(runtime, job.site_id, [name for one in evidence for name in one.garments])
     files = {
         name: runtime.store.put(keys.report_file(report_id, name), data).key
-        for name, data in render(beside.report).items()
+        for name, data in render(beside.report, shown, no_boards=boards.why).items()
     }
     values = {
         "id": report_id,
@@ -160,15 +167,20 @@ def _publication(attempt: Attempt, spec: TrendSpec, report: TrendReport, mark: s
         "files": {**files, ISSUED: issued["artifact"]},
     }
 
+    attempt.after_success(boards.send)
+
     def publish(tx: Transaction) -> Outcome:
-        view = reports.publish(tx, values)
+        told = boards.enqueue(tx)
+        view = reports.publish(tx, {**values, "moodboards": told})
         forecasts.publish(tx, issued)
+        fired = alerts.settle(tx, job.site_id, spec.catalog_id, view.id, standings(beside))
         return Outcome(
             {
                 "report_id": view.id,
                 "url": view.url,
                 "page_url": view.page_url,
                 "unchanged": False,
+                "fired": [one.id for one in fired],
                 "summary": view.summary,
             }
         )

@@ -19,7 +19,8 @@ from worker.trends.arrays import Floats
 
 FORMAT: Final = 1
 BANDS: Final = ("mean", "low80", "high80", "low95", "high95")
-_NUMBERS: Final = ("bands", "naive", "change", "outlook")
+_NUMBERS: Final = ("bands", "naive", "change", "outlook", "direction")
+_SIGNS: Final = {"rising": 1.0, "declining": -1.0, "unclear": 0.0}
 
 
 class Key(NamedTuple):
@@ -45,6 +46,7 @@ class Issued:
         naive: seasonal naive as it stood then, shares [s, h].
         change: observed relative change in a year, [s]; NaN where it could not be told.
         outlook: relative change that was expected, [s]; NaN where none was.
+        direction: 1 where the outlook's 80% interval lay above 0, -1 below, else 0, [s].
     """
 
     report_id: str
@@ -57,6 +59,7 @@ class Issued:
     naive: Floats
     change: Floats
     outlook: Floats
+    direction: Floats
 
     @cached_property
     def rows(self) -> dict[Key, int]:
@@ -89,8 +92,11 @@ def issue(report: TrendReport, report_id: str) -> Issued:
         bands=np.array(bands, dtype=np.float64).reshape(len(BANDS), len(followed), horizon),
         naive=np.array([seasonal_naive(one.share, report.season, horizon) for one in followed])
         .reshape(len(followed), horizon),
-        change=_numbers([one.change and one.change.relative for one in followed]),
-        outlook=_numbers([one.outlook and one.outlook.relative for one in followed]),
+        change=_numbers([one.change.relative if one.change else None for one in followed]),
+        outlook=_numbers([one.outlook.relative if one.outlook else None for one in followed]),
+        direction=_numbers(
+            [_SIGNS[one.outlook.direction] if one.outlook else 0.0 for one in followed]
+        ),
     )  # fmt: skip
 
 

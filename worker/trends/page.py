@@ -17,7 +17,7 @@ MOST_PLOTS: Final = 4  # a side: a page is read, not scrolled
 _SPARK: Final = (150.0, 34.0)
 _SPARK_POINTS: Final = 60
 
-_TEMPLATES: Final = Environment(
+TEMPLATES: Final = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
     autoescape=True,
     undefined=StrictUndefined,
@@ -41,7 +41,12 @@ class _Picture:
         return uri_of(self.plot.svg)
 
 
-def render(report: TrendReport, pictures: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
+def render(
+    report: TrendReport,
+    pictures: Mapping[str, bytes] | None = None,
+    *,
+    no_boards: str | None = None,
+) -> dict[str, bytes]:
     """Return the report's files by path.
 
     ``report.json`` and ``report.html``; ``record.json`` and ``difference.json`` where there was a
@@ -51,6 +56,8 @@ def render(report: TrendReport, pictures: Mapping[str, bytes] | None = None) -> 
     Args:
         report: what to show.
         pictures: garment id -> a small picture, PNG or WebP, of those that are evidence.
+        no_boards: why the report will have no moodboards; empty where it will, None where nobody
+            asked.
     """
     rising = _plots(report, report.rising[:MOST_PLOTS], "rising")
     declining = _plots(report, report.declining[:MOST_PLOTS], "declining")
@@ -63,10 +70,11 @@ def render(report: TrendReport, pictures: Mapping[str, bytes] | None = None) -> 
         )
         for place, name in enumerate(attributes, 1)
     }
-    page = _TEMPLATES.get_template("page.html").render(
+    page = TEMPLATES.get_template("page.html").render(
         report=report,
         words=words,
         saying=saying,
+        no_boards=no_boards,
         evidence=_evidence(report, pictures or {}),
         headlines=words.headlines(report),
         plots={"rising": rising, "declining": declining},

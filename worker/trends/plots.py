@@ -27,7 +27,7 @@ QUIET: Final = "#777777"
 GRID: Final = "#E4E4E4"
 DPI: Final = 144
 # Without a salt of our own the names inside an SVG are drawn by chance.
-_SVG_STYLE: Final = {"svg.hashsalt": "toile"}
+_SALT: Final = "toile"
 COLUMNS: Final = 3
 MOST_PANELS: Final = 12
 _SMOOTH_FROM: Final = 52
@@ -288,6 +288,6 @@ def _drawn(figure: Figure) -> Plot:
     FigureCanvasAgg(figure)
     png, svg = io.BytesIO(), io.BytesIO()
     figure.savefig(png, format="png", metadata={"Software": "Toile"})
-    with rc_context(_SVG_STYLE):
+    with rc_context({"svg.hashsalt": _SALT}):
         figure.savefig(svg, format="svg", metadata={"Creator": "Toile", "Date": None})
     return Plot(png.getvalue(), svg.getvalue())

@@ -16,7 +16,7 @@ from shared.schemas.trends import (
     TrendReport,
 )
 from worker.trends.arrays import Bools, Floats, Ints
-from worker.trends.issued import BANDS, Issued, key_of
+from worker.trends.issued import BANDS, Issued, Key, key_of
 from worker.trends.periods import following
 from worker.trends.ranking import number
 
@@ -98,9 +98,7 @@ def _periods_over(report: TrendReport) -> dict[date, int]:
     }
 
 
-def _due(
-    issued: Issued, over: dict[date, int], seen: dict[tuple[str, ...], tuple[float | None, ...]]
-) -> _Due:
+def _due(issued: Issued, over: dict[date, int], seen: dict[Key, tuple[float | None, ...]]) -> _Due:
     columns = [place for place, day in enumerate(issued.periods) if day in over]
     places = [over[issued.periods[column]] for column in columns]
     happened = np.full((len(issued.keys), len(columns)), np.nan)
@@ -175,7 +173,7 @@ def _lines(due: Sequence[_Due], over: dict[date, int]) -> tuple[SaidAndHappened,
     if not spoken:
         return ()
     newest = max(spoken)
-    lines: dict[tuple[str, ...], SaidAndHappened] = {}
+    lines: dict[Key, SaidAndHappened] = {}
     for one in due:  # the oldest first
         if newest in one.issued.periods:
             column = one.issued.periods.index(newest)
