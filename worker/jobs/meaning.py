@@ -11,7 +11,7 @@ from shared.schemas.alerts import Standing
 from shared.schemas.trends import TrendReport
 from worker.runtime import Runtime
 from worker.trends.difference import difference
-from worker.trends.issued import Issued, issue, key_of, read_all, write
+from worker.trends.issued import Issued, every_series, issue, key_of, read_all, write
 from worker.trends.record import track_record
 
 LOG: Final = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def standings(beside: Meant) -> list[Standing]:
     """Return how each series stands, and how it stood in the report before: what alerts ask."""
     before = beside.previous
     found = []
-    for one in beside.report.series:
+    for one in every_series(beside.report):
         if one.rest:
             continue
         row = None if before is None else before.rows.get(key_of(one))

@@ -72,6 +72,11 @@ class Issued:
         return self.periods[0]
 
 
+def every_series(report: TrendReport) -> tuple[ValueTrend, ...]:
+    """Return all series of a report, the rest of each attribute too."""
+    return report.series
+
+
 def key_of(series: ValueTrend) -> Key:
     """Return what names a series."""
     return Key(series.attribute, series.value, series.segment)
@@ -79,7 +84,7 @@ def key_of(series: ValueTrend) -> Key:
 
 def issue(report: TrendReport, report_id: str) -> Issued:
     """Return what a report says of the future, to be kept for ever."""
-    followed = [one for one in report.series if not one.rest]
+    followed = [one for one in every_series(report) if not one.rest]
     horizon = len(report.forecast_periods)
     bands = [[getattr(one.forecast, name) for one in followed] for name in BANDS]
     return Issued(

@@ -16,7 +16,7 @@ from shared.schemas.trends import (
     TrendReport,
 )
 from worker.trends.arrays import Bools, Floats, Ints
-from worker.trends.issued import BANDS, Issued, Key, key_of
+from worker.trends.issued import BANDS, Issued, Key, every_series, key_of
 from worker.trends.periods import following
 from worker.trends.ranking import number
 
@@ -67,7 +67,7 @@ def track_record(report: TrendReport, issues: Sequence[Issued]) -> TrackRecord:
         issues: of earlier reports over the same garments; those of another period are left out.
     """
     firsts = _first_of_each_origin(report, issues)
-    seen = {key_of(one): one.share for one in report.series if not one.rest}
+    seen = {key_of(one): one.share for one in every_series(report) if not one.rest}
     over = _periods_over(report)
     due = [_due(one, over, seen) for one in firsts]
     return TrackRecord(

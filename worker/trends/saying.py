@@ -1,6 +1,6 @@
 """Plain words for what changed since the last report, and for what earlier ones said."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -90,8 +90,13 @@ def chosen_lines(report: TrendReport, record: TrackRecord) -> list[SaidAndHappen
             dict.fromkeys([*names, *((one.attribute, one.value) for one in by_size)])
         )
     }
-    lines = sorted(record.lines, key=lambda one: order.get((one.attribute, one.value), len(order)))
+    lines = sorted(record.lines, key=lambda one: _place_of(one, order))
     return lines[:SHOWN_LINES]
+
+
+def _place_of(line: SaidAndHappened, order: Mapping[tuple[str, str], int]) -> tuple[bool, int]:
+    """What is of one segment alone comes after what is of all."""
+    return line.segment is not None, order.get((line.attribute, line.value), len(order))
 
 
 def steps_ahead(record: TrackRecord) -> Sequence[RecordScores]:

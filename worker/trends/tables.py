@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any, Final
 
 from shared.schemas.trends import TrendReport
-from worker.trends.issued import BANDS
+from worker.trends.issued import BANDS, every_series
 
 Columns = Mapping[str, Sequence[Any]]
 _KEY: Final = ("attribute", "value", "segment")
@@ -21,30 +21,30 @@ def series_columns(report: TrendReport) -> dict[str, list[Any]]:
 
     ``low95`` and ``high95`` are the share's Wilson band; ``share`` is None in a gap.
     """
-    count = len(report.periods)
+    count, series = len(report.periods), every_series(report)
     seen = {
-        "share": (one.share for one in report.series),
-        "low95": (one.low for one in report.series),
-        "high95": (one.high for one in report.series),
-        "effective": (one.effective for one in report.series),
-        "weighted": (one.weighted for one in report.series),
-        "thin": (one.thin for one in report.series),
+        "share": (one.share for one in series),
+        "low95": (one.low for one in series),
+        "high95": (one.high for one in series),
+        "effective": (one.effective for one in series),
+        "weighted": (one.weighted for one in series),
+        "thin": (one.thin for one in series),
     }
     return {
         **_keys(report, count),
-        "period": list(report.periods) * len(report.series),
+        "period": list(report.periods) * len(series),
         **{name: [value for row in rows for value in row] for name, rows in seen.items()},
     }
 
 
 def forecast_columns(report: TrendReport) -> dict[str, list[Any]]:
     """Return what is expected, one row a series and period: mean, and 80% and 95% intervals."""
-    count = len(report.forecast_periods)
+    count, series = len(report.forecast_periods), every_series(report)
     return {
         **_keys(report, count),
-        "period": list(report.forecast_periods) * len(report.series),
+        "period": list(report.forecast_periods) * len(series),
         **{
-            name: [value for one in report.series for value in getattr(one.forecast, name)]
+            name: [value for one in series for value in getattr(one.forecast, name)]
             for name in BANDS
         },
     }
@@ -102,7 +102,8 @@ def to_parquet(columns: Columns) -> bytes:
 
 def _keys(report: TrendReport, count: int) -> dict[str, list[Any]]:
     return {
-        name: [getattr(one, name) for one in report.series for _ in range(count)] for name in _KEY
+        name: [getattr(one, name) for one in every_series(report) for _ in range(count)]
+        for name in _KEY
     }
 
 
