@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from shared.colour import hex_to_lab
 from shared.errors import ConflictError
 from shared.schemas.jobs import DesignSpec
 from shared.taste.gallery import Gallery
@@ -33,7 +34,7 @@ def designed(lean: Lean | None, whom: Shopper, *, seed: int = 5) -> Member:
         replace(
             one,
             embedding=embedding(one.condition["category"], one.condition["colour"], rng),
-            colours=np.stack([personal.hex_to_lab(one.condition["colour"]), np.full(3, np.nan)]),
+            colours=np.stack([hex_to_lab(one.condition["colour"]), np.full(3, np.nan)]),
         )
         for one in member.drawn
     )
