@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -15,12 +16,13 @@ from shared.schemas.trends import (
     TrackRecord,
     TrendReport,
 )
-from worker.trends.arrays import Bools, Floats, Ints
+from worker.trends.arrays import Floats, Ints
 from worker.trends.issued import BANDS, Issued, Key, every_series, key_of
 from worker.trends.periods import following
 from worker.trends.ranking import number
 
 _TINY: Final = 1e-12
+_MEASURES: Final = 5  # the count, two errors, two coverages
 _MEAN, _LOW80, _HIGH80, _LOW95, _HIGH95 = range(len(BANDS))
 
 
@@ -38,20 +40,25 @@ class _Due:
     columns: Ints
     happened: Floats
 
-    @property
-    def seen(self) -> Bools:
-        """Where something happened that can be compared, [s, k]."""
-        return np.isfinite(self.happened)
-
-    @property
-    def bands(self) -> Floats:
-        """What was said, [5, s, k]."""
-        return self.issued.bands[:, :, self.columns]
-
-    @property
-    def naive(self) -> Floats:
-        """Seasonal naive as it stood then, [s, k]."""
-        return self.issued.naive[:, self.columns]
+    @cached_property
+    def sums(self) -> Floats:
+        """How many were scored, and sums of error, naive's error, inside 80% and 95%, [5, k]."""
+        bands = self.issued.bands[:, :, self.columns]
+        happened, seen = self.happened, np.isfinite(self.happened)
+        errors = np.abs(happened - bands[_MEAN])
+        naive = np.abs(happened - self.issued.naive[:, self.columns])
+        # A comparison with NaN is false, so that what was not seen is inside of nothing.
+        inside80 = (bands[_LOW80] <= happened) & (happened <= bands[_HIGH80])
+        inside95 = (bands[_LOW95] <= happened) & (happened <= bands[_HIGH95])
+        return np.stack(
+            [
+                seen.sum(0),
+                np.nansum(errors, 0),
+                np.nansum(naive, 0),
+                inside80.sum(0),
+                inside95.sum(0),
+            ]
+        ).astype(np.float64)
 
 
 def track_record(report: TrendReport, issues: Sequence[Issued]) -> TrackRecord:
@@ -71,7 +78,9 @@ def track_record(report: TrendReport, issues: Sequence[Issued]) -> TrackRecord:
     over = _periods_over(report)
     due = [_due(one, over, seen) for one in firsts]
     return TrackRecord(
-        total=_scores(due),
+        total=_scores(
+            np.sum([one.sums.sum(1) for one in due], axis=0) if due else np.zeros(_MEASURES)
+        ),
         issues=tuple(_of_issue(one) for one in reversed(due)),
         by_ahead=_by_ahead(due),
         lines=_lines(due, over),
@@ -110,15 +119,14 @@ def _due(issued: Issued, over: dict[date, int], seen: dict[Key, tuple[float | No
     return _Due(issued, np.array(columns, dtype=np.int64), happened)
 
 
-def _scores(due: Sequence[_Due], *, ahead: int | None = None) -> RecordScores:
-    """Score some issues together, or only what they said of so many periods ahead."""
-    parts = [_errors(one, ahead) for one in due]
-    count = sum(part.shape[1] for part in parts)
+def _scores(sums: Floats) -> RecordScores:
+    """Return the scores of some forecasts from their sums, [5]."""
+    count = round(float(sums[0]))
     if not count:
         return RecordScores(
             forecasts=0, error=None, naive_error=None, skill=None, coverage80=None, coverage95=None
         )
-    error, naive, inside80, inside95 = np.concatenate(parts, axis=1).mean(1)
+    error, naive, inside80, inside95 = (sums[1:] / count).tolist()
     return RecordScores(
         forecasts=count,
         error=number(error),
@@ -129,22 +137,6 @@ def _scores(due: Sequence[_Due], *, ahead: int | None = None) -> RecordScores:
     )
 
 
-def _errors(due: _Due, ahead: int | None) -> Floats:
-    """Return absolute error, naive's, and whether inside 80% and 95%, [4, n]."""
-    kept = due.seen
-    if ahead is not None:
-        kept = kept & (due.columns == ahead - 1)
-    bands, happened = due.bands[:, kept], due.happened[kept]
-    return np.stack(
-        [
-            np.abs(happened - bands[_MEAN]),
-            np.abs(happened - due.naive[kept]),
-            (bands[_LOW80] <= happened) & (happened <= bands[_HIGH80]),
-            (bands[_LOW95] <= happened) & (happened <= bands[_HIGH95]),
-        ]
-    ).astype(np.float64)
-
-
 def _of_issue(due: _Due) -> IssueScores:
     issued = due.issued
     return IssueScores(
@@ -153,17 +145,19 @@ def _of_issue(due: _Due) -> IssueScores:
         origin=issued.origin,
         due=len(due.columns),
         horizon=len(issued.periods),
-        **_scores([due]).model_dump(),
+        **_scores(due.sums.sum(1)).model_dump(),
     )
 
 
 def _by_ahead(due: Sequence[_Due]) -> tuple[AheadScores, ...]:
-    furthest = max((int(one.columns.max()) + 1 for one in due if len(one.columns)), default=0)
-    scored = [(ahead, _scores(due, ahead=ahead)) for ahead in range(1, furthest + 1)]
+    furthest = max((len(one.issued.periods) for one in due), default=0)
+    sums = np.zeros((_MEASURES, furthest))
+    for one in due:
+        sums[:, one.columns] += one.sums
     return tuple(
-        AheadScores(ahead=ahead, **scores.model_dump())
-        for ahead, scores in scored
-        if scores.forecasts
+        AheadScores(ahead=place + 1, **_scores(sums[:, place]).model_dump())
+        for place in range(furthest)
+        if sums[0, place]
     )
 
 

@@ -12,7 +12,6 @@ from worker.trends.issued import BANDS, every_series
 
 Columns = Mapping[str, Sequence[Any]]
 _KEY: Final = ("attribute", "value", "segment")
-_DIGITS: Final = 6
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 
 
@@ -107,14 +106,15 @@ def _keys(report: TrendReport, count: int) -> dict[str, list[Any]]:
     }
 
 
-def _cells(name: str, values: Sequence[Any]) -> Iterable[str]:
+def _cells(name: str, values: Sequence[Any]) -> Iterable[Any]:
     if name in _KEY:
         return ("" if value is None else _held(value) for value in values)
     if name == "thin":
         return ("true" if value else "false" for value in values)
     if name == "period":
-        return (day.isoformat() for day in values)
-    return ("" if value is None else f"{value:.{_DIGITS}g}" for value in values)
+        texts = {day: day.isoformat() for day in set(values)}
+        return [texts[day] for day in values]
+    return values  # rounded already, and None is an empty cell
 
 
 def _held(text: str) -> str:

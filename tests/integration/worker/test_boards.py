@@ -1,18 +1,25 @@
 """Moodboards and the trend dial, from rows to rows: a real index, a generator that dyes squares."""
 
 import json
-import zipfile
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from shared.artifacts import keys
+from shared.artifacts.local import LocalArtifacts
 from shared.demo.drawn import write_archive
 from shared.jobs.submit import enqueue
 from shared.provenance.opened import look
-from shared.records import catalogs, designs, forecasts, jobs, models, reports
+from shared.queue.pace import Paces
+from shared.queue.sender import Sender
+from shared.queue.status import StatusBoard
+from shared.records import Records, catalogs, designs, forecasts, jobs, migrate, models, reports
 from shared.schemas.boards import MoodboardSet
 from shared.schemas.catalogs import CatalogRequest
 from shared.schemas.designs import TrendLean
@@ -29,15 +36,17 @@ from shared.schemas.jobs import (
     UploadSource,
 )
 from shared.schemas.trends import TrendOptions
+from shared.settings import Settings
 from tests.fixtures.rows import a_site
 from tests.integration.worker.test_personal import Tailor
 from worker import attempt
+from worker.jobs.board_wishes import wanted_boards
 from worker.jobs.designs import drain
 from worker.jobs.eyes import open_sight
 from worker.jobs.generators import Generators, Loaded
 from worker.jobs.indexing import index_catalog
 from worker.jobs.ingest import ingest_garments
-from worker.jobs.moodboards import make_moodboards
+from worker.jobs.moodboards import make_moodboards, read_report
 from worker.jobs.reports import make_report
 from worker.runtime import Runtime
 
@@ -46,21 +55,57 @@ pytestmark = pytest.mark.timeout(600)
 END = date(2026, 6, 30)
 
 
+@dataclass(frozen=True)
+class Stocked:
+    """A home with a catalog, its index, a release of it, and a report; made once."""
+
+    home: Path
+    site: str
+    catalog: str
+    release: str
+    report: JobRecord
+
+
+def open_at(settings: Settings, redis: Redis) -> Runtime:
+    return Runtime(
+        settings=settings,
+        records=Records(settings.database),
+        store=LocalArtifacts(settings.home / "artifacts"),
+        sender=Sender.from_settings(settings),
+        board=StatusBoard(redis),
+        paces=Paces(redis),
+        redis=redis,
+        worker="tester:1",
+    )
+
+
+@pytest.fixture(scope="module")
+def stocked(tmp_path_factory: pytest.TempPathFactory, valkey_url: str) -> Stocked:
+    home = tmp_path_factory.mktemp("stocked")
+    with Redis.from_url(valkey_url) as redis:
+        runtime = open_at(Settings(home=home, redis_url=valkey_url, lease_seconds=60), redis)
+        migrate.upgrade(runtime.records)
+        site = a_site(runtime.records)
+        catalog = a_catalog(runtime, site, home)
+        release = a_release(runtime, site, catalog)
+        report = a_report(runtime, site, catalog)
+        runtime.records.close()
+    return Stocked(home, site, catalog, release, report)
+
+
 @pytest.fixture
-def site(runtime: Runtime) -> str:
-    return a_site(runtime.records)
+def runtime(stocked: Stocked, tmp_path: Path, valkey_url: str, redis: Redis) -> Iterator[Runtime]:
+    """Ways out over a copy of the stocked home, which the test may change."""
+    shutil.copytree(stocked.home, tmp_path / "var")
+    settings = Settings(home=tmp_path / "var", redis_url=valkey_url, lease_seconds=60)
+    opened = open_at(settings, redis)
+    yield opened
+    opened.records.close()
 
 
-@pytest.fixture(scope="session")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("boards") / "garments.zip"
-    write_archive(path, count=1500, seed=1, end=END)
-    assert zipfile.is_zipfile(path)
-    return path
-
-
-@pytest.fixture
-def catalog(runtime: Runtime, site: str, archive: Path) -> str:
+def a_catalog(runtime: Runtime, site: str, folder: Path) -> str:
+    archive = folder / "garments.zip"
+    write_archive(archive, count=1500, seed=1, end=END)
     with runtime.records.transaction() as tx:
         catalog_id = catalogs.create(tx, site, CatalogRequest(name="drawn", image_size=16)).id
     runtime.store.put(keys.upload("upl_1"), archive)
@@ -71,9 +116,8 @@ def catalog(runtime: Runtime, site: str, archive: Path) -> str:
     return catalog_id
 
 
-@pytest.fixture
-def release(runtime: Runtime, site: str, catalog: str) -> str:
-    """A release, whose files are not there, of a catalog that has an index."""
+def a_release(runtime: Runtime, site: str, catalog: str) -> str:
+    """Return a release, whose files are not there, of a catalog that has an index."""
     spec = TrainingSpec(
         catalog_id=catalog, catalog_version=1, model="m", size=16, seed=0,
         budget=Budget(images=64), attributes=("category", "pattern"),
@@ -116,9 +160,10 @@ def boards_of(runtime: Runtime, job: JobRecord, release: str) -> JobRecord:
 
 
 def test_a_report_brings_its_moodboards_as_a_job_of_its_own(
-    runtime: Runtime, site: str, catalog: str, release: str
+    runtime: Runtime, stocked: Stocked
 ) -> None:
-    report_id = (a_report(runtime, site, catalog).result or {})["report_id"]
+    site, release = stocked.site, stocked.release
+    report_id = (stocked.report.result or {})["report_id"]
     with runtime.records.reading() as tx:
         (waiting,) = jobs.page(tx, site, kind=JobKind.MOODBOARD).items
         before = reports.get(tx, site, report_id).report
@@ -164,9 +209,10 @@ def test_a_report_brings_its_moodboards_as_a_job_of_its_own(
 
 
 def test_the_designs_of_a_board_carry_their_mark_and_come_again_with_the_seed(
-    runtime: Runtime, site: str, catalog: str, release: str
+    runtime: Runtime, stocked: Stocked
 ) -> None:
-    report_id = (a_report(runtime, site, catalog).result or {})["report_id"]
+    site, release = stocked.site, stocked.release
+    report_id = (stocked.report.result or {})["report_id"]
     spec = MoodboardSpec(report_id=report_id, release_id=release, count=2, rack=0, seed=5)
     hashes = []
     for _ in range(2):
@@ -186,22 +232,28 @@ def test_the_designs_of_a_board_carry_their_mark_and_come_again_with_the_seed(
 
 
 def test_a_site_without_a_release_is_told_why_there_are_no_moodboards(
-    runtime: Runtime, site: str, catalog: str
+    runtime: Runtime, stocked: Stocked
 ) -> None:
-    report_id = (a_report(runtime, site, catalog).result or {})["report_id"]
-    with runtime.records.reading() as tx:
-        place = reports.get(tx, site, report_id)
-        assert jobs.page(tx, site, kind=JobKind.MOODBOARD).items == []
-    why = place.report.moodboards.why
-    assert why is not None
-    assert "no release yet" in why
-    assert why in runtime.store.read(place.artifacts["report.html"]).decode()
+    report_id = (stocked.report.result or {})["report_id"]
+    report = read_report(runtime, stocked.site, report_id)
+    other = a_site(runtime.records, "other")
+    wish = wanted_boards(runtime, other, None, report, report_id)
+    assert wish.spec is None
+    with runtime.records.transaction() as tx:
+        told = wish.enqueue(tx)
+        assert jobs.page(tx, other, kind=JobKind.MOODBOARD).items == []
+    assert "no release yet" in told["why"]
+    silent = replace(
+        runtime, settings=runtime.settings.model_copy(update={"trend_moodboards": False})
+    )
+    assert "is off" in wanted_boards(silent, stocked.site, None, report, report_id).why
 
 
 def test_designs_lean_on_the_report_that_the_request_named(
-    runtime: Runtime, site: str, catalog: str, release: str
+    runtime: Runtime, stocked: Stocked
 ) -> None:
-    report_id = (a_report(runtime, site, catalog).result or {})["report_id"]
+    site, release = stocked.site, stocked.release
+    report_id = (stocked.report.result or {})["report_id"]
 
     def designed(**changes: Any) -> JobRecord:
         base = {
