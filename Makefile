@@ -70,7 +70,7 @@ lock: setup ## Write the hashed lock files anew; UPGRADE=1 takes newer versions
 	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra web --extra c2pa -o web/requirements.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra worker -o worker/requirements.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra gpu -o worker/requirements-gpu.txt
-	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra web --extra worker --extra export --extra local --extra c2pa --group dev -o tests/requirements.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra web --extra worker --extra export --extra local --extra c2pa --extra parquet --group dev -o tests/requirements.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) tests/requirements-uv.in -o tests/requirements-uv.txt
 
 .PHONY: revision

@@ -107,6 +107,12 @@ class TasteCorruptError(ToileError):
     reason = "taste_corrupt"
 
 
+class ReportCorruptError(ToileError):
+    """A file of a trend report is damaged, or of another format."""
+
+    reason = "report_corrupt"
+
+
 class LibraryMissingError(ToileError):
     """An optional library that this needs is not installed."""
 

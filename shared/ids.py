@@ -29,6 +29,8 @@ INDEX = "idx"
 FEED = "feed"
 COLUMNS = "col"
 DERIVATION = "der"
+ALERT = "alert"
+FIRING = "fired"
 
 PATTERN: Final = re.compile(r"[a-z]{2,6}_[0-9a-hjkmnp-tv-z]{24}")
 

@@ -115,6 +115,9 @@ class Settings(Schema):
     trend_schedule_seconds: Seconds = Field(
         86_400, description="How often each site's trend report is made anew."
     )
+    trend_moodboards: bool = Field(
+        True, description="Whether a new trend report's moodboards are drawn without being asked."
+    )
 
     @model_validator(mode="before")
     @classmethod

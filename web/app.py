@@ -18,6 +18,7 @@ from shared.schemas.problems import Problem
 from shared.settings import Settings
 from web import bodies, documents, errors
 from web.api import (
+    alerts,
     catalogs,
     designs,
     feeds,
@@ -105,6 +106,7 @@ def create_app(
         provenance,
         feeds,
         trends,
+        alerts,
         health,
     ):
         app.register_api(noun.api)

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from shared.colour import FAMILY_NAMES, code_of, nearest_family
 from shared.errors import ConflictError, InvalidInputError
 from shared.jobs.submit import Asked, Terms
-from shared.records import Transaction, indexes, models, shoppers
+from shared.records import Transaction, forecasts, indexes, models, shoppers
 from shared.records.models import ReleasePlace
 from shared.schemas.designs import (
     COLOUR_KEYS,
@@ -16,6 +16,7 @@ from shared.schemas.designs import (
     ForShopper,
     Fresh,
     Priority,
+    TrendLean,
     Way,
 )
 from shared.schemas.jobs import DesignSpec
@@ -86,6 +87,7 @@ def several(requests: Sequence[DesignRequest]) -> list[Asked]:
                     found[name] = _release(tx, request)
                 way = _way(tx, request, found[name], shopper_ids)
                 spec = spec_of(request, found[name].release, seed=fresh_seed(), way=way)
+                spec = spec.model_copy(update={"trend": _lean(tx, request, found[name])})
             except InvalidInputError as error:
                 raise _at(place, error) if len(requests) > 1 else error from None
             asked.append(Asked(spec, _terms(request, way)))
@@ -110,16 +112,36 @@ def _way(
             fault = Fault(location=("candidates",), message="expected `shopper` beside it")
             raise InvalidInputError(message, errors=[fault])
         return Fresh()
-    catalog_id = place.release.catalog_id
-    if indexes.newest(tx, place.site_id, catalog_id) is None:
-        raise ConflictError(
-            f"Release {place.release.id} is of a catalog whose garments have no index, so a "
-            "shopper's taste has nothing to go by. Train a model on the catalog once more.",
-            catalog=catalog_id,
-        )
+    _require_index(tx, place)
     usual = min(max(_LEAST_CANDIDATES, _CANDIDATES_EACH * asked.count), _MOST_CANDIDATES)
     candidates = max(asked.candidates or usual, asked.count)
     return ForShopper(shopper_id=shopper_ids[asked.shopper], candidates=candidates)
+
+
+def _lean(tx: Transaction, asked: DesignRequest, place: ReleasePlace) -> TrendLean | None:
+    """Return the lean of a request: which report it goes by is settled now, once for all."""
+    if not asked.trend:
+        return None
+    site_id, catalog_id = auth.site_id(), place.release.catalog_id
+    _require_index(tx, place)
+    issued = forecasts.newest(tx, site_id, catalog_id) or forecasts.newest(tx, site_id, None)
+    if issued is None:
+        raise ConflictError(
+            "There is no trend report to lean on yet. POST /v1/trend-reports makes one; or leave "
+            "`trend` out."
+        )
+    return TrendLean(strength=asked.trend, report_id=issued.report_id)
+
+
+def _require_index(tx: Transaction, place: ReleasePlace) -> None:
+    catalog_id = place.release.catalog_id
+    if indexes.newest(tx, place.site_id, catalog_id) is None:
+        raise ConflictError(
+            f"Release {place.release.id} is of a catalog whose garments have no index, so neither "
+            "a shopper's taste nor a trend has anything to go by. Train a model on the catalog "
+            "once more.",
+            catalog=catalog_id,
+        )
 
 
 def _terms(request: DesignRequest, way: Way) -> Terms:

@@ -6,6 +6,8 @@ from typing import Any, Final, Literal
 from flask_openapi3.openapi import OpenAPI
 from pydantic import BaseModel
 
+from shared.schemas.alerts import Alert, AlertRequest
+from shared.schemas.boards import MoodboardRequest
 from shared.schemas.catalogs import Catalog, CatalogRequest, FolderRequest, GarmentDetail
 from shared.schemas.derivations import CatalogStyles
 from shared.schemas.designs import (
@@ -34,6 +36,8 @@ from shared.schemas.shoppers import (
     SimilarGarments,
     TasteView,
 )
+from shared.schemas.trends import Difference, TrackRecord
+from web.api.alerts import AlertList, FiredAlertList
 from web.api.catalogs import CatalogList
 from web.api.designs import DesignList
 from web.api.feeds import FeedBatchList, FeedList
@@ -48,6 +52,7 @@ from web.uploads import BatchUpload, GarmentUpload
 _REF: Final = "#/components/schemas/{model}"
 
 _ASKED: Final = (
+    AlertRequest,
     BatchUpload,
     CatalogRequest,
     DesignBatch,
@@ -56,6 +61,7 @@ _ASKED: Final = (
     FolderRequest,
     GarmentUpload,
     MixRequest,
+    MoodboardRequest,
     PictureUpload,
     PreferenceBatch,
     PreferenceRequest,
@@ -72,6 +78,8 @@ _FILES: Final = (
     ("PictureUpload", "image"),
 )
 _ANSWERED: Final = (
+    Alert,
+    AlertList,
     AttemptList,
     Catalog,
     CatalogList,
@@ -79,11 +87,13 @@ _ANSWERED: Final = (
     Comparison,
     Design,
     DesignList,
+    Difference,
     Erasure,
     ErasureList,
     Feed,
     FeedBatchList,
     FeedList,
+    FiredAlertList,
     GarmentDetail,
     GarmentList,
     Health,
@@ -106,6 +116,7 @@ _ANSWERED: Final = (
     ShopperList,
     SimilarGarments,
     TasteView,
+    TrackRecord,
 )
 
 

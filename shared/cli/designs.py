@@ -70,6 +70,13 @@ def _result_options(command: Callable[..., None]) -> Any:
 )
 @click.option("--expires-in", type=float, help="Seconds after which nobody wants them.")
 @click.option("--shopper", help="Your reference of the shopper to design for.")
+@click.option(
+    "--trend",
+    type=click.FloatRange(0, 1),
+    default=0,
+    show_default=True,
+    help="How far they lean towards what the newest trend report says is rising.",
+)
 @_result_options
 def design(client: Client, *, out: Path | None, wait: bool, as_json: bool, **options: Any) -> None:
     """Make designs with a model's newest release, or with a release by its id."""

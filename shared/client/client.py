@@ -13,7 +13,9 @@ import httpx
 from shared.client.failures import ApiError
 from shared.client.http import Http, Part, Request
 from shared.errors import ConflictError
+from shared.schemas.alerts import Alert, AlertRequest, FiredAlert
 from shared.schemas.base import Schema
+from shared.schemas.boards import MoodboardRequest
 from shared.schemas.catalogs import Catalog, GarmentFields
 from shared.schemas.designs import (
     Design,
@@ -39,6 +41,7 @@ from shared.schemas.shoppers import (
     Recorded,
     TasteView,
 )
+from shared.schemas.trends import Difference, TrackRecord
 
 Answer = TypeVar("Answer", bound=Schema)
 
@@ -295,6 +298,43 @@ class Client:
         """Return a trend report, the newest where none is named."""
         return self._get(f"/v1/trend-reports/{_part(report_id)}", ReportView)
 
+    def reports(self) -> list[ReportView]:
+        """Return all trend reports, newest first."""
+        return list(self._every("/v1/trend-reports", ReportView))
+
+    def difference(self, report_id: str = "latest") -> Difference | None:
+        """Return what a report says that the one before it did not; None in the first."""
+        return self._perhaps(f"/v1/trend-reports/{_part(report_id)}/difference", Difference)
+
+    def track_record(self, report_id: str = "latest") -> TrackRecord | None:
+        """Return what earlier reports said, and what happened; None in the first report."""
+        return self._perhaps(f"/v1/trend-reports/{_part(report_id)}/record", TrackRecord)
+
+    def moodboards(self, report_id: str = "latest", request: MoodboardRequest | None = None) -> Job:
+        """Draw a report's moodboards, and next season's rack."""
+        path = f"/v1/trend-reports/{_part(report_id)}/moodboard"
+        return self._post(path, Job, json_body=_body(request or MoodboardRequest()))
+
+    def add_alert(self, request: AlertRequest) -> Alert:
+        """Ask to be told once when a value begins to rise or fall."""
+        return self._post("/v1/trend-alerts", Alert, json_body=_body(request))
+
+    def alerts(self) -> list[Alert]:
+        """Return all alerts, newest first, stopped ones too."""
+        return list(self._every("/v1/trend-alerts", Alert))
+
+    def fired_alerts(self, alert_id: str | None = None) -> list[FiredAlert]:
+        """Return what fired, newest first: of one alert, or of all."""
+        return list(self._every("/v1/trend-alerts/fired", FiredAlert, query={"alert": alert_id}))
+
+    def stop_alert(self, alert_id: str) -> Alert:
+        """Let an alert fire no more."""
+        return self._read(Request("DELETE", f"/v1/trend-alerts/{_part(alert_id)}"), Alert)
+
+    def save_report_file(self, report_id: str, name: str, target: Path) -> Path:
+        """Write one of a report's `files`, such as ``series.csv``, to a file."""
+        return self.download(f"/v1/trend-reports/{_part(report_id)}/files/{quote(name)}", target)
+
     def prefer(self, ref: str, said: Sequence[PreferenceRequest]) -> Recorded:
         """Record what a shopper said, up to 500 preferences, all or none; again does no harm."""
         body = _body(PreferenceBatch(preferences=tuple(said)))
@@ -353,6 +393,14 @@ class Client:
 
     def _get(self, path: str, schema: type[Answer]) -> Answer:
         return self._read(Request("GET", path), schema)
+
+    def _perhaps(self, path: str, schema: type[Answer]) -> Answer | None:
+        try:
+            return self._get(path, schema)
+        except ApiError as error:
+            if error.status == httpx.codes.NOT_FOUND:
+                return None
+            raise
 
     def _every(
         self,

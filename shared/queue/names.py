@@ -24,6 +24,7 @@ class Task(StrEnum):
     INGEST = "toile.ingest"
     REPORT = "toile.report"
     FEED = "toile.feed"
+    MOODBOARD = "toile.moodboard"
     INDEX = "toile.index"
     TASTES = "toile.tastes"
     UPKEEP = "toile.upkeep"
@@ -37,6 +38,7 @@ QUEUE_OF: Final = MappingProxyType(
         Task.INGEST: Queue.CHORES,
         Task.REPORT: Queue.CHORES,
         Task.FEED: Queue.CHORES,
+        Task.MOODBOARD: Queue.GENERATE,
         Task.INDEX: Queue.CHORES,
         Task.TASTES: Queue.CHORES,
         Task.UPKEEP: Queue.UPKEEP,
@@ -51,5 +53,6 @@ TASK_OF: Final = MappingProxyType(
         JobKind.INGEST: Task.INGEST,
         JobKind.TREND_REPORT: Task.REPORT,
         JobKind.FEED: Task.FEED,
+        JobKind.MOODBOARD: Task.MOODBOARD,
     }
 )

@@ -1,7 +1,7 @@
 """Trend reports that were made."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, select
 
@@ -12,6 +12,8 @@ from shared.records.tables import JobRow, ReportRow
 from shared.schemas.base import Schema
 from shared.schemas.jobs import JobKind, JobState
 from shared.schemas.reports import Failing, ReportView
+
+BOARD_PAGE: Final = "moodboard.html"
 
 
 class ReportPlace(Schema):
@@ -113,8 +115,36 @@ def get(tx: Transaction, site_id: str, report_id: str) -> ReportPlace:
     return ReportPlace(report=report, artifacts=dict(row.files))
 
 
+def add_moodboards(
+    tx: Transaction, report_id: str, *, told: Mapping[str, Any], files: Mapping[str, str]
+) -> ReportView:
+    """Say how a report's moodboards stand, and add their files beside the report's own.
+
+    Args:
+        tx: the open transaction.
+        report_id: the report.
+        told: as `shared.schemas.reports.Moodboards` has it, without the address.
+        files: name -> artifact key; those of earlier moodboards of these names are replaced.
+
+    Raises:
+        NotFoundError: the report is gone.
+    """
+    row = tx.session.get(ReportRow, report_id, with_for_update=True, populate_existing=True)
+    if row is None:
+        raise NotFoundError(f"There is no trend report {report_id!r}.", id=report_id)
+    row.moodboards = dict(told)
+    row.files = {**row.files, **files}
+    tx.session.flush()
+    return _report(row)
+
+
 def _report(row: ReportRow) -> ReportView:
     values = {name: value for name, value in columns_of(row).items() if name != "site_id"}
     values["files"] = tuple(sorted(values["files"]))
     url = f"/v1/trend-reports/{row.id}"
-    return ReportView(**values, url=url, page_url=f"{url}/files/report.html")
+    boards = dict(row.moodboards or {})
+    if BOARD_PAGE in row.files:
+        boards["page_url"] = f"{url}/files/{BOARD_PAGE}"
+    return ReportView(
+        **{**values, "moodboards": boards}, url=url, page_url=f"{url}/files/report.html"
+    )

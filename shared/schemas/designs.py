@@ -113,6 +113,13 @@ class ForShopper(Schema):
 Way = Annotated[Fresh | Variation | Mix | Walk | ForShopper, Field(discriminator="type")]
 
 
+class TrendLean(Schema):
+    """How far designs lean towards what rises, and by which report."""
+
+    strength: float = Field(gt=0, le=1)
+    report_id: str
+
+
 class DesignRequest(Schema):
     """Designs to make with one release, or with the newest release of a model."""
 
@@ -153,6 +160,14 @@ class DesignRequest(Schema):
         ge=1,
         le=256,
         description="Proposed for a shopper; unset, sixteen for each kept one, 64 to 256.",
+    )
+    trend: float = Field(
+        0,
+        ge=0,
+        le=1,
+        description="How far the designs lean towards what rises in the newest trend report over "
+        "the release's catalog, else over all garments: 0 not at all, 1 as if nothing else "
+        "counted. The job's result tells the report, and what it costs in taste.",
     )
     priority: Priority = Priority.NORMAL
     expires_in: float | None = Field(

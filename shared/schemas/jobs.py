@@ -15,6 +15,7 @@ from shared.schemas.designs import (
     Fresh,
     ImageFormat,
     Priority,
+    TrendLean,
     Walk,
     Way,
 )
@@ -36,6 +37,7 @@ class JobKind(StrEnum):
     DESIGN = "design"
     TREND_REPORT = "trend_report"
     FEED = "feed"
+    MOODBOARD = "moodboard"
 
 
 class JobState(StrEnum):
@@ -146,6 +148,7 @@ class DesignSpec(Schema):
     format: ImageFormat
     variety: float = Field(USUAL_VARIETY, ge=0, le=1)
     way: Way = Fresh()
+    trend: TrendLean | None = None
 
     @property
     def images(self) -> int:
@@ -170,8 +173,21 @@ class TrendSpec(Schema):
     only_if_changed: bool = False
 
 
+class MoodboardSpec(Schema):
+    """Make the moodboards of a trend report with one release."""
+
+    kind: Literal[JobKind.MOODBOARD] = JobKind.MOODBOARD
+    schema_version: Literal[1] = 1
+    report_id: str
+    release_id: str | None = Field(None, description="Null: the newest that can serve the rises.")
+    count: int = Field(ge=1, le=32)
+    rack: int = Field(ge=0, le=64)
+    seed: int = Field(ge=0, lt=2**31)
+
+
 Spec = Annotated[
-    IngestSpec | FeedSpec | TrainingSpec | DesignSpec | TrendSpec, Field(discriminator="kind")
+    IngestSpec | FeedSpec | TrainingSpec | DesignSpec | TrendSpec | MoodboardSpec,
+    Field(discriminator="kind"),
 ]
 SPEC: TypeAdapter[Spec] = TypeAdapter(Spec)
 

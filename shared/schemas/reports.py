@@ -30,6 +30,16 @@ class Failing(Schema):
     message: str
 
 
+class Moodboards(Schema):
+    """How a report's moodboards stand."""
+
+    job_id: str | None = Field(None, description="The job that makes them, or made them.")
+    release_id: str | None = Field(None, description="The release that draws the designs.")
+    boards: int | None = Field(None, description="How many there are; null until they are made.")
+    why: str | None = Field(None, description="Why there are none, in a sentence.")
+    page_url: str | None = Field(None, description="Their page, once they are made.")
+
+
 class ReportView(Schema):
     """A trend report that was made."""
 
@@ -47,3 +57,4 @@ class ReportView(Schema):
         description="Of the newest report over its data: set while every later try has failed, so "
         "that this one is the last good one.",
     )
+    moodboards: Moodboards = Moodboards()

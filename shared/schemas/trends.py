@@ -160,7 +160,11 @@ class ValueTrend(Schema):
 
     attribute: str
     value: str
+    segment: str | None = Field(None, description="Null: over all segments.")
     pair: bool = Field(description="Category and colour together.")
+    parts: tuple[tuple[str, str], ...] = Field(
+        (), description="Of a pair: its attributes and values."
+    )
     rest: bool = Field(description="All values too rare to be followed one by one.")
     garments: int = Field(description="Garments behind this series.")
     effective: tuple[float, ...] = Field(description="Kish effective garments of this value.")
@@ -178,7 +182,6 @@ class ValueTrend(Schema):
         "season cannot be told from chance, null with less than two years."
     )
     flash_at: date | None = Field(description="Start of a short peak that has passed.")
-    segment: str | None = Field(None, description="Set where it follows one segment alone.")
     sources: int = Field(0, description="Different sources behind it; 0 in one segment alone.")
     accounts: int = Field(0, description="Different accounts behind it.")
     origin: OriginShare = Field(
@@ -296,6 +299,117 @@ class DataSeen(Schema):
     gaps_at: tuple[date, ...] = Field((), description="Periods in which nothing was seen.")
 
 
+class SeriesRef(Schema):
+    """Which series is spoken of."""
+
+    attribute: str
+    value: str
+    segment: str | None = Field(None, description="Null: over all segments.")
+
+
+class RecordScores(Schema):
+    """How forecasts that were issued stood against what came; null where nothing came yet."""
+
+    forecasts: int = Field(description="Forecasts of one series for one period that were scored.")
+    error: float | None = Field(None, description="Mean absolute error, as a share.")
+    naive_error: float | None = Field(
+        None, description="The same of seasonal naive, as it stood when the forecast was issued."
+    )
+    skill: float | None = Field(None, description="1 - error / naive error; above 0 beats it.")
+    coverage80: float | None = Field(None, description="Part of outcomes in the 80% interval.")
+    coverage95: float | None = Field(None, description="Part of outcomes in the 95% interval.")
+
+
+class IssueScores(RecordScores):
+    """One report's forecasts, as far as they have come due."""
+
+    report_id: str
+    issued_at: datetime
+    origin: date = Field(description="First period that was forecast.")
+    due: int = Field(description="Periods of it that are over.")
+    horizon: int = Field(description="Periods that it forecast.")
+
+
+class AheadScores(RecordScores):
+    """All forecasts for so many periods ahead."""
+
+    ahead: int = Field(ge=1)
+
+
+class SaidAndHappened(SeriesRef):
+    """What the first report that spoke of a period said of it, and what happened."""
+
+    report_id: str
+    issued_at: datetime
+    period: date
+    ahead: int
+    mean: float
+    low80: float
+    high80: float
+    low95: float
+    high95: float
+    naive: float = Field(description="Seasonal naive, as it stood then.")
+    happened: float
+    error: float = Field(description="Happened less said, as a share.")
+    naive_error: float
+    inside80: bool
+    inside95: bool
+
+
+class TrackRecord(Schema):
+    """What earlier reports over the same garments said, and what happened."""
+
+    total: RecordScores
+    issues: tuple[IssueScores, ...] = Field(
+        description="The first report of each origin, the newest first."
+    )
+    by_ahead: tuple[AheadScores, ...]
+    lines: tuple[SaidAndHappened, ...] = Field(
+        description="The newest period that is over, each series as it was forecast first."
+    )
+
+
+class Moved(SeriesRef):
+    """A series whose verdict is another than in the report before."""
+
+    before: TrendClass | None = Field(description="Null: not followed then.")
+    now: TrendClass | None = Field(description="Null: not followed any more.")
+    change_before: float | None = None
+    change_now: float | None = None
+
+
+class Revised(SeriesRef):
+    """A series of which another future is expected than before."""
+
+    before: float = Field(description="Mean share expected for the periods that both forecast.")
+    now: float
+    revision: float = Field(description="0.2: a fifth more is expected than before.")
+    outside80: bool = Field(description="The new mean lies outside the old 80% interval.")
+    first: date
+    last: date
+
+
+class Difference(Schema):
+    """What is new against the previous report over the same garments."""
+
+    against: str = Field(description="Id of the previous report.")
+    against_at: datetime
+    new_rises: tuple[Moved, ...]
+    new_falls: tuple[Moved, ...]
+    ended: tuple[Moved, ...] = Field(description="Rose or fell then, and not any more.")
+    class_changes: tuple[Moved, ...] = Field(description="All other changes of the verdict.")
+    revisions: tuple[Revised, ...] = Field(description="The largest of the forecasts.")
+
+
+class ValueEvidence(SeriesRef):
+    """What stands behind a ranked value: how many pictures, of how many sources, and which."""
+
+    images: int = Field(description="Dated garments with a picture in the window looked at.")
+    sources: int = Field(description="Different sources among them; a catalog counts as one.")
+    since: date
+    garments: tuple[str, ...] = Field(description="Some of them, the newest first.")
+
+
 class TrendReport(Schema):
     """A dated trend report."""
 
@@ -315,3 +429,8 @@ class TrendReport(Schema):
     declining: tuple[RankedValue, ...]
     emerging: tuple[RankedValue, ...]
     backtest: BacktestSummary
+    evidence: tuple[ValueEvidence, ...] = ()
+    difference: Difference | None = Field(
+        None, description="Null in the first report over these garments."
+    )
+    record: TrackRecord | None = Field(None, description="Null in the first report.")

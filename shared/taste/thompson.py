@@ -18,6 +18,7 @@ from shared.taste.wishes import Wish, allowed
 
 SECOND_COLOUR: Final = "second_colour"
 _NO_FAMILY: Final = -1
+_SAME: Final = 1e-12  # a spread below this is rounding
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,19 @@ class Targets:
     gallery: Gallery
     sorts: Places
     features: Floats
+
+
+@dataclass(frozen=True)
+class Pull:
+    """What draws proposals beside the taste.
+
+    Attributes:
+        of_sorts: ``[s]``, how much for each sort, in any unit.
+        strength: 0..1; at 1 the taste counts for nothing.
+    """
+
+    of_sorts: Floats
+    strength: float
 
 
 @dataclass(frozen=True)
@@ -71,6 +85,7 @@ def propose(
     count: int,
     rng: np.random.Generator,
     wishes: Sequence[Wish] = (),
+    pull: Pull | None = None,
 ) -> list[dict[str, str]]:
     """Draw conditions for designs that a shopper with this taste may like.
 
@@ -86,6 +101,10 @@ def propose(
         count: of candidates.
         rng: the same state gives the same candidates.
         wishes: hard ones hold for every candidate.
+        pull: what else draws the choice of a sort; nothing where None. A sort's value is then
+            ``(1 - strength) * taste + strength * (pull + noise)``, taste and pull brought to mean 0
+            and variance 1 over the sorts, and the noise Gumbel's: at strength 1 a sort is drawn by
+            the softmax of its pull, so that the candidates still differ.
 
     Returns:
         Conditions: attribute -> value, with ``colour`` and ``second_colour`` as ``#rrggbb`` where
@@ -109,7 +128,7 @@ def propose(
         )
     result = []
     for weights in belief.draw(rng, count):
-        place = _drawn(weights, among, usable, rng)
+        place = _drawn(weights, among, usable, rng, pull)
         condition = condition_of(items, place, release)
         if codes:
             condition[COLOUR] = codes[int(rng.integers(len(codes)))]
@@ -133,11 +152,26 @@ def condition_of(items: Items, place: int, release: Known) -> dict[str, str]:
     return {attribute: value for attribute, value in found.items() if value is not None}
 
 
-def _drawn(weights: Floats, among: Targets, usable: Places, rng: np.random.Generator) -> int:
+def standardised(values: Floats) -> Floats:
+    """Return values ``[n]`` with mean 0 and variance 1; all 0 where they do not differ."""
+    spread = float(values.std()) if len(values) else 0.0
+    return (values - values.mean()) / spread if spread > _SAME else np.zeros(len(values))
+
+
+def _drawn(
+    weights: Floats,
+    among: Targets,
+    usable: Places,
+    rng: np.random.Generator,
+    pull: Pull | None,
+) -> int:
     """Return the garment, of the usable ones, that a shopper with these weights would take."""
-    scores = among.features @ weights
     open_sorts = np.unique(among.sorts[usable])
-    chosen = open_sorts[scores[open_sorts].argmax()]
+    scores = (among.features @ weights)[open_sorts]
+    if pull is not None:
+        drawn = standardised(pull.of_sorts[open_sorts]) + rng.gumbel(size=len(open_sorts))
+        scores = (1 - pull.strength) * standardised(scores) + pull.strength * drawn
+    chosen = open_sorts[scores.argmax()]
     members = usable[among.sorts[usable] == chosen]
     logits = among.gallery.features[members] @ weights
     # Adding Gumbel noise and taking the highest draws from the softmax.

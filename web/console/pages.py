@@ -18,7 +18,7 @@ from shared.console import (
 from shared.errors import ForbiddenError, NotFoundError, UnauthorizedError
 from shared.jobs.view import view
 from shared.queue.once import first_use
-from shared.records import Transaction, catalogs, designs, jobs, models, reports, sites
+from shared.records import Transaction, alerts, catalogs, designs, jobs, models, reports, sites
 from shared.schemas.designs import Design
 from shared.schemas.jobs import Job, JobKind, JobState
 from shared.schemas.models import Model, Release
@@ -27,7 +27,7 @@ from shared.schemas.reports import ReportView
 from shared.schemas.sites import ApiKey
 from web import auth
 from web.console import training as plot
-from web.console import words
+from web.console import trends, words
 from web.problems import KINDS
 from web.runtime import runtime
 
@@ -43,6 +43,7 @@ _JOBS: Final = 12
 _MODELS: Final = 6
 _DESIGNS: Final = 36
 _CATALOGS: Final = 200
+_FIRED: Final = 200
 CONTENT_POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
@@ -110,6 +111,30 @@ def training(job_id: str) -> AnyResponse:
         curve=plot.curve_of(job.progress),
         asked=plot.asked_of(row.spec),
         plot=plot,
+        words=words,
+    )
+
+
+@blueprint.get("/reports/<report_id>")
+def report(report_id: str) -> AnyResponse:
+    """Show one trend report: its headline, what is new, its record, its moodboards and files."""
+    key = auth.session_key()
+    if key is None:
+        return redirect(url_for("console.login"))
+    with runtime().records.reading() as tx:
+        place = reports.get(tx, key.site_id, report_id)
+        site = sites.get(tx, key.site_id).name
+        fired = [
+            one
+            for one in alerts.fired_page(tx, key.site_id, limit=_FIRED).items
+            if one.report_id == place.report.id
+        ]
+    return page(
+        "report.html",
+        shown=trends.shown(runtime().store, place, fired),
+        site=site,
+        now=utc_now(),
+        verdict=trends.verdict,
         words=words,
     )
 

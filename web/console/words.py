@@ -73,6 +73,8 @@ def title(job: Job, catalogs: Mapping[str, str]) -> str:
         return f"Add garments to {catalog}"
     if job.kind is JobKind.FEED:
         return f"Add {spec.get('holds', 'a batch')} to a feed"
+    if job.kind is JobKind.MOODBOARD:
+        return "Moodboards of a trend report"
     return "Trend report" + (f" on {catalog}" if spec.get("catalog_id") else "")
 
 

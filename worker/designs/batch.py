@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,11 +91,15 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Member:
-    """What one member of a batch came to on the device: its images, or why there are none."""
+    """What one member of a batch came to on the device: its images, or why there are none.
+
+    `told` is what the job's result says of a lean towards what rises.
+    """
 
     spec: DesignSpec
     drawn: tuple[Drawn, ...] = ()
     error: Exception | None = None
+    told: Mapping[str, Any] | None = None
 
 
 def draw(

@@ -72,6 +72,7 @@ class Made:
 
     pictures: tuple[Picture, ...] = ()
     error: Exception | None = None
+    told: Mapping[str, Any] | None = None
 
 
 def make(
@@ -98,8 +99,8 @@ def encoded(member: Member) -> Made:
         return Made(error=member.error)
     try:
         if isinstance(member.spec.way, Walk):
-            return Made((_animation(member, member.spec.way),))
-        return Made(tuple(_picture(member.spec, one) for one in member.drawn))
+            return Made((_animation(member, member.spec.way),), told=member.told)
+        return Made(tuple(_picture(member.spec, one) for one in member.drawn), told=member.told)
     except (OSError, ValueError) as error:
         return Made(error=error)
 

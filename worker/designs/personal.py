@@ -9,6 +9,7 @@ import numpy as np
 from shared.errors import ConflictError
 from shared.schemas.designs import ForShopper, Latent, Reason
 from shared.schemas.jobs import DesignSpec
+from shared.taste.arrays import Floats, Places
 from shared.taste.gallery import Gallery
 from shared.taste.items import UNKNOWN, Items
 from shared.taste.learning import Taste
@@ -17,6 +18,7 @@ from shared.taste.reasons import reasons
 from shared.taste.thompson import Known, Targets, propose
 from shared.taste.wishes import Wish, allowed
 from worker.designs.batch import Drawn, Generates, Member
+from worker.designs.leaning import LEANING, Lean, told_cost
 from worker.designs.orders import Order, between, in_codes, own, seeds_of
 
 RELEVANCE: Final = 0.85
@@ -58,7 +60,9 @@ class Shopper:
     filters: Sequence[Wish] = ()
 
 
-def orders_for(spec: DesignSpec, shopper: Shopper, generator: Generates) -> list[Order]:
+def orders_for(
+    spec: DesignSpec, shopper: Shopper, generator: Generates, lean: Lean | None = None
+) -> list[Order]:
     """Return the candidates for a shopper.
 
     Conditions are drawn by Thompson sampling from the taste; what the request names holds for all.
@@ -68,6 +72,7 @@ def orders_for(spec: DesignSpec, shopper: Shopper, generator: Generates) -> list
         spec: the job's; its way is `ForShopper`. Its seed draws all that is drawn.
         shopper: the shopper.
         generator: of the release.
+        lean: towards what rises; half of the candidates are then proposed with its pull.
 
     Raises:
         ConflictError: no garment of the catalog is as the shopper's hard wishes ask.
@@ -80,6 +85,8 @@ def orders_for(spec: DesignSpec, shopper: Shopper, generator: Generates) -> list
         shopper.taste.posterior, shopper.targets, known,
         count=count, rng=rng, wishes=shopper.filters,
     )  # fmt: skip
+    if lean is not None:
+        conditions = _pulled(spec, shopper, known, lean, conditions)
     asked = in_codes(spec.condition, slots=generator.slots)
     seeds = seeds_of(spec.model_copy(update={"count": count}))
     near = _places_near_liked(count, shopper, rng)
@@ -94,7 +101,13 @@ def orders_for(spec: DesignSpec, shopper: Shopper, generator: Generates) -> list
     return orders
 
 
-def chosen(member: Member, shopper: Shopper, *, relevance: float = RELEVANCE) -> Member:
+def chosen(
+    member: Member,
+    shopper: Shopper,
+    *,
+    relevance: float = RELEVANCE,
+    lean: Lean | None = None,
+) -> Member:
     """Return a member with the best of its candidates, each with its score and reasons.
 
     Copies of garments are not among them, nor what a hard wish rules out by its measured colour,
@@ -104,6 +117,8 @@ def chosen(member: Member, shopper: Shopper, *, relevance: float = RELEVANCE) ->
         member: what was drawn for a shopper, and looked at.
         shopper: the shopper.
         relevance: 1 looks at scores alone, less trades them for variety.
+        lean: towards what rises: taste and rise are mixed by its strength (`Lean.mixed`), and the
+            member tells what that costs in taste.
 
     Returns:
         The member with at most `spec.count` designs, the best first, or with an error where no
@@ -121,18 +136,55 @@ def chosen(member: Member, shopper: Shopper, *, relevance: float = RELEVANCE) ->
     features = shopper.gallery.space.features(items)
     belief = shopper.taste.posterior
     scores = belief.means(features)
-    picked = fit[
-        diverse(
-            scores[fit], features[fit, :-1], looks(items, fit),
-            count=member.spec.count, relevance=relevance,
-        )
-    ]  # fmt: skip
+
+    def best_by(values: Floats) -> Places:
+        return fit[
+            diverse(
+                values[fit], features[fit, :-1], looks(items, fit),
+                count=member.spec.count, relevance=relevance,
+            )
+        ]  # fmt: skip
+
+    picked, told = best_by(scores), None
+    if lean is not None:
+        without, rising = picked, lean.of(items)
+        picked = best_by(_over(fit, lean.mixed(scores[fit], rising[fit]), len(scores)))
+        likely = belief.probabilities(features)
+        told = told_cost(lean, likely, rising, kept=picked, without=without)
     likely = belief.probabilities(features[picked])
     best = [
         replace(usable[place], score=float(chance), reasons=_reasons(shopper, features[place]))
         for place, chance in zip(picked.tolist(), likely.tolist(), strict=True)
     ]
-    return replace(member, drawn=tuple(best))
+    return replace(member, drawn=tuple(best), told=told)
+
+
+def _over(places: Places, values: Floats, count: int) -> Floats:
+    """Return values ``[n]`` at their places, 0 elsewhere."""
+    result = np.zeros(count)
+    result[places] = values
+    return result
+
+
+def _pulled(
+    spec: DesignSpec,
+    shopper: Shopper,
+    known: Known,
+    lean: Lean,
+    conditions: Sequence[dict[str, str]],
+) -> list[dict[str, str]]:
+    """Return conditions of which half, drawn by chance, were proposed with the pull instead."""
+    rng = np.random.default_rng([spec.seed, 2])
+    count = len(conditions)
+    places = rng.permutation(count)[: round(LEANING * count)]
+    drawn = propose(
+        shopper.taste.posterior, shopper.targets, known,
+        count=len(places), rng=rng, wishes=shopper.filters, pull=lean.pull(shopper.targets),
+    )  # fmt: skip
+    result = list(conditions)
+    for place, condition in zip(places.tolist(), drawn, strict=True):
+        result[place] = condition
+    return result
 
 
 def items_of(drawn: Sequence[Drawn], vocabulary: Mapping[str, tuple[str, ...]]) -> Items:

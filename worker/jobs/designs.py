@@ -3,7 +3,8 @@
 import logging
 import time
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -16,13 +17,15 @@ from shared.schemas.jobs import DesignSpec, JobRecord
 from worker.attempt import Heartbeat, end_badly
 from worker.designs.batch import Member, draw
 from worker.designs.choosing import by_turn
+from worker.designs.leaning import leaning_orders
 from worker.designs.novelty import looked_at
 from worker.designs.orders import Order, orders_of
 from worker.designs.personal import Shopper, chosen, orders_for
 from worker.jobs.ahead import Ahead
 from worker.jobs.generators import Generators, Loaded, load_release
+from worker.jobs.leans import Leans
 from worker.jobs.publishing import Batch, Publisher
-from worker.jobs.shoppers import shopper_of
+from worker.jobs.shoppers import seen_by, shopper_of
 from worker.runtime import DRAINING, Runtime
 
 LOG: Final = logging.getLogger(__name__)
@@ -158,18 +161,27 @@ def _drawn(
     """Draw a batch, look at it, and choose for those members that are a shopper's."""
     generator, sight = loaded.generator, loaded.sight
     shoppers: dict[int, Shopper] = {}
+    told: dict[int, dict[str, Any]] = {}
+    leans = Leans(runtime)
 
     def orders(place: int, spec: DesignSpec) -> Sequence[Order]:
-        if not isinstance(spec.way, ForShopper):
+        lean = leans.of(jobs[place], spec)
+        if isinstance(spec.way, ForShopper):
+            shoppers[place] = shopper_of(runtime, jobs[place], spec, spec.way, sight)
+            return orders_for(spec, shoppers[place], generator, lean)
+        if lean is None:
             return orders_of(spec, slots=generator.slots)
-        shoppers[place] = shopper_of(runtime, jobs[place], spec, spec.way, sight)
-        return orders_for(spec, shoppers[place], generator)
+        among = seen_by(sight, spec.release_id).targets
+        made, told[place] = leaning_orders(spec, lean, among, generator)
+        return made
 
     members = draw(generator, specs, orders=orders)
     if sight is not None:
         members = looked_at(generator, sight.eye, members)
     return [
-        chosen(member, shoppers[place]) if place in shoppers else member
+        chosen(member, shoppers[place], lean=leans.of(jobs[place], member.spec))
+        if place in shoppers and member.error is None
+        else replace(member, told=told.get(place))
         for place, member in enumerate(members)
     ]
 

@@ -171,7 +171,7 @@ class Publisher:
         rows, start, hashes = [], 0, iter(hashes_of(pictures))
         for job, spec, made in packed:
             for position, picture in enumerate(made.pictures):
-                row = _row(job, spec, picture, artifact, position=position, start=start)
+                row = row_of(job, spec, picture, artifact, position=position, start=start)
                 rows.append({**row, "perceptual_hash": next(hashes)})
                 start += len(picture.data)
         return rows
@@ -189,7 +189,7 @@ def _packs(
     return [*([together] if together else []), *own]
 
 
-def _row(
+def row_of(
     job: JobRecord,
     spec: DesignSpec,
     picture: Picture,
@@ -198,6 +198,16 @@ def _row(
     position: int,
     start: int,
 ) -> dict[str, Any]:
+    """Return a design's columns, without its perceptual hash and its encoder.
+
+    Args:
+        job: that made it.
+        spec: what was asked.
+        picture: the design.
+        artifact: the pack that holds its bytes.
+        position: its place in the job, from 0.
+        start: its first byte in the pack.
+    """
     return {
         "id": ids.new_id(ids.DESIGN),
         "site_id": job.site_id,
@@ -230,4 +240,5 @@ def _result(spec: DesignSpec, made: Made, rows: Sequence[dict[str, Any]]) -> dic
         for row in rows
     ]
     replaced = sum(picture.drawn.replaced > 0 for picture in made.pictures)
-    return {"release_id": spec.release_id, "designs": shown, "replaced": replaced}
+    leant = {} if made.told is None else {"trend": dict(made.told)}
+    return {"release_id": spec.release_id, "designs": shown, "replaced": replaced, **leant}

@@ -11,12 +11,15 @@ from sqlalchemy.exc import IntegrityError
 from shared import ids
 from shared.artifacts import keys
 from shared.jobs.submit import enqueue, send
-from shared.records import Transaction, catalogs, feeds, jobs, reports, sites
+from shared.records import Transaction, alerts, catalogs, feeds, forecasts, jobs, reports, sites
 from shared.schemas.jobs import JobKind, Progress, Reason, TrendSpec
 from shared.schemas.sites import Site
 from shared.schemas.trends import TrendOptions, TrendReport
 from worker.attempt import Attempt, Outcome, Publish
+from worker.jobs.board_wishes import wanted_boards
 from worker.jobs.columns import load, mark_of, take_stock
+from worker.jobs.evidence import evidence_of, pictures_of
+from worker.jobs.meaning import ISSUED, keep, meant, standings
 from worker.runtime import Runtime
 from worker.trends.page import render
 from worker.trends.report import build_report
@@ -120,11 +123,18 @@ def _periodic() -> TrendSpec:
 
 
 def _publication(attempt: Attempt, spec: TrendSpec, report: TrendReport, mark: str) -> Publish:
-    store, job = attempt.runtime.store, attempt.job
+    runtime, job = attempt.runtime, attempt.job
     report_id = ids.new_id(ids.REPORT)
+    with runtime.records.reading() as tx:
+        evidence = evidence_of(tx, job.site_id, spec.catalog_id, report)
+    report = report.model_copy(update={"evidence": evidence})
+    beside = meant(runtime, job.site_id, spec.catalog_id, report, report_id)
+    issued = keep(runtime, job.site_id, spec.catalog_id, beside.issued)
+    boards = wanted_boards(runtime, job.site_id, spec.catalog_id, report, report_id)
+    shown = pictures_of(runtime, job.site_id, [name for one in evidence for name in one.garments])
     files = {
-        name: store.put(keys.report_file(report_id, name), data).key
-        for name, data in render(report).items()
+        name: runtime.store.put(keys.report_file(report_id, name), data).key
+        for name, data in render(beside.report, shown, no_boards=boards.why).items()
     }
     values = {
         "id": report_id,
@@ -133,17 +143,23 @@ def _publication(attempt: Attempt, spec: TrendSpec, report: TrendReport, mark: s
         "catalog_id": spec.catalog_id,
         "data_fingerprint": mark,
         "summary": summary_of(report),
-        "files": files,
+        "files": {**files, ISSUED: issued["artifact"]},
     }
 
+    attempt.after_success(boards.send)
+
     def publish(tx: Transaction) -> Outcome:
-        view = reports.publish(tx, values)
+        told = boards.enqueue(tx)
+        view = reports.publish(tx, {**values, "moodboards": told})
+        forecasts.publish(tx, issued)
+        fired = alerts.settle(tx, job.site_id, spec.catalog_id, view.id, standings(beside))
         return Outcome(
             {
                 "report_id": view.id,
                 "url": view.url,
                 "page_url": view.page_url,
                 "unchanged": False,
+                "fired": [one.id for one in fired],
                 "summary": view.summary,
             }
         )

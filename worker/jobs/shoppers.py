@@ -28,12 +28,7 @@ def shopper_of(
         ConflictError: the release's catalog has no index, so that nothing can be seen or scored.
         TasteCorruptError: the site's prior is damaged.
     """
-    if sight is None:
-        raise ConflictError(
-            f"Release {spec.release_id} is of a catalog whose garments have no index, so a taste "
-            "has nothing to go by. Train a model on the catalog once more.",
-            release=spec.release_id,
-        )
+    sight = seen_by(sight, spec.release_id)
     index, gallery = sight.index, sight.gallery
     with runtime.records.reading() as tx:
         prior = tastes.prior_for(
@@ -46,6 +41,21 @@ def shopper_of(
         )  # fmt: skip
         liked = _liked(tx, job.site_id, spec.release_id, found)
     return Shopper(found.taste, found.about, sight.targets, liked, found.filters)
+
+
+def seen_by(sight: Sight | None, release_id: str) -> Sight:
+    """Return what a release's designs are seen with.
+
+    Raises:
+        ConflictError: its catalog has no index.
+    """
+    if sight is None:
+        raise ConflictError(
+            f"Release {release_id} is of a catalog whose garments have no index, so neither a "
+            "taste nor a trend has anything to go by. Train a model on the catalog once more.",
+            release=release_id,
+        )
+    return sight
 
 
 def _liked(tx: Transaction, site_id: str, release_id: str, found: ShopperTaste) -> list[Liked]:

@@ -11,7 +11,7 @@ from shared.jobs import lifecycle
 from shared.jobs.submit import send
 from shared.queue.names import QUEUE_OF, TASK_OF, Queue
 from shared.records import Transaction, jobs, waiting
-from shared.schemas.jobs import JobError, JobRecord, JobState, Reason
+from shared.schemas.jobs import JobError, JobKind, JobRecord, JobState, Reason
 from worker.runtime import Runtime
 
 LOG: Final = logging.getLogger(__name__)
@@ -22,9 +22,14 @@ _SETTLED: Final = timedelta(seconds=5)
 # Under a load that never ends, a queue always holds enough messages; look at the oldest anyway.
 _LONG: Final = timedelta(minutes=5)
 
+# Designs are hinted at by release, below; the moodboards that share their queue go one by one.
 _KINDS: Final = {
-    queue: [kind for kind, task in TASK_OF.items() if QUEUE_OF[task] is queue]
-    for queue in (Queue.TRAIN, Queue.CHORES)
+    queue: [
+        kind
+        for kind, task in TASK_OF.items()
+        if QUEUE_OF[task] is queue and kind is not JobKind.DESIGN
+    ]
+    for queue in (Queue.TRAIN, Queue.CHORES, Queue.GENERATE)
 }
 
 

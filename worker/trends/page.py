@@ -1,7 +1,7 @@
 """The report's files: JSON, plots, and one self-contained HTML page."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -9,14 +9,15 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from shared.schemas.trends import RankedValue, TrendReport, ValueTrend
-from worker.trends import words
-from worker.trends.plots import attribute_plot, largest, slug, value_plot
+from worker.trends import saying, words
+from worker.trends.plots import Plot, attribute_plot, largest, slug, value_plot
+from worker.trends.tables import tables_of
 
 MOST_PLOTS: Final = 4  # a side: a page is read, not scrolled
 _SPARK: Final = (150.0, 34.0)
 _SPARK_POINTS: Final = 60
 
-_TEMPLATES: Final = Environment(
+TEMPLATES: Final = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
     autoescape=True,
     undefined=StrictUndefined,
@@ -27,39 +28,56 @@ _TEMPLATES: Final = Environment(
 
 @dataclass(frozen=True)
 class _Picture:
-    """A plot, as a file and inside the page."""
+    """A plot, as two files and inside the page."""
 
-    path: str
-    png: bytes
+    path: str  # without its ending
+    plot: Plot
     alt: str
     series: ValueTrend | None = None
 
     @property
     def uri(self) -> str:
-        return "data:image/png;base64," + base64.b64encode(self.png).decode()
+        """Return the drawing, which prints sharply at any size."""
+        return uri_of(self.plot.svg)
 
 
-def render(report: TrendReport) -> dict[str, bytes]:
-    """Return the report's files by path: ``report.json``, ``report.html``, ``plots/*.png``.
+def render(
+    report: TrendReport,
+    pictures: Mapping[str, bytes] | None = None,
+    *,
+    no_boards: str | None = None,
+) -> dict[str, bytes]:
+    """Return the report's files by path.
 
-    The page holds its styles and pictures, asks nothing of the network, and runs no script.
+    ``report.json`` and ``report.html``; ``record.json`` and ``difference.json`` where there was a
+    report before; ``series`` and ``forecast`` as tables; ``plots/*.png`` and ``plots/*.svg``. The
+    page holds its styles and pictures, asks nothing of the network, and runs no script.
+
+    Args:
+        report: what to show.
+        pictures: garment id -> a small picture, PNG or WebP, of those that are evidence.
+        no_boards: why the report will have no moodboards; empty where it will, None where nobody
+            asked.
     """
-    rising = _pictures(report, report.rising[:MOST_PLOTS], "rising")
-    declining = _pictures(report, report.declining[:MOST_PLOTS], "declining")
+    rising = _plots(report, report.rising[:MOST_PLOTS], "rising")
+    declining = _plots(report, report.declining[:MOST_PLOTS], "declining")
     attributes = list(dict.fromkeys(one.attribute for one in report.series))
     multiples = {
         name: _Picture(
-            path=f"plots/attribute-{place:02d}-{slug(name)}.png",
-            png=attribute_plot(report, name),
+            path=f"plots/attribute-{place:02d}-{slug(name)}",
+            plot=attribute_plot(report, name),
             alt=f"Share over time and forecast of each {name}",
         )
         for place, name in enumerate(attributes, 1)
     }
-    page = _TEMPLATES.get_template("page.html").render(
+    page = TEMPLATES.get_template("page.html").render(
         report=report,
         words=words,
+        saying=saying,
+        no_boards=no_boards,
+        evidence=_evidence(report, pictures or {}),
         headlines=words.headlines(report),
-        pictures={"rising": rising, "declining": declining},
+        plots={"rising": rising, "declining": declining},
         tables=_tables(report),
         attributes=[
             {"name": name, "picture": multiples[name], "rows": _all_rows(report, name)}
@@ -69,24 +87,48 @@ def render(report: TrendReport) -> dict[str, bytes]:
         scores=_scores(report),
     )
     files = {"report.json": report.model_dump_json().encode(), "report.html": page.encode()}
+    if report.record is not None:
+        files["record.json"] = report.record.model_dump_json().encode()
+    if report.difference is not None:
+        files["difference.json"] = report.difference.model_dump_json().encode()
     for picture in (*rising, *declining, *multiples.values()):
-        files[picture.path] = picture.png
-    return files
+        files[f"{picture.path}.png"] = picture.plot.png
+        files[f"{picture.path}.svg"] = picture.plot.svg
+    return files | tables_of(report)
 
 
-def _pictures(report: TrendReport, ranked: Sequence[RankedValue], kind: str) -> list[_Picture]:
-    pictures = []
+def uri_of(picture: bytes) -> str:
+    """Return a PNG, WebP, JPEG or SVG picture as an address that holds it."""
+    kinds = {b"\x89PNG": "png", b"RIFF": "webp", b"\xff\xd8\xff\xe0": "jpeg"}
+    kind = kinds.get(picture[:4], "svg+xml")
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
+
+
+def _evidence(report: TrendReport, pictures: Mapping[str, bytes]) -> dict[tuple[str, str], Any]:
+    """Return, by attribute and value, what stands behind a ranked value, pictures included."""
+    return {
+        (one.attribute, one.value): {
+            "found": one,
+            "pictures": [uri_of(pictures[name]) for name in one.garments if name in pictures],
+        }
+        for one in report.evidence
+        if one.segment is None
+    }
+
+
+def _plots(report: TrendReport, ranked: Sequence[RankedValue], kind: str) -> list[_Picture]:
+    plots = []
     for place, one in enumerate(ranked, 1):
         series = words.find(report, one)
-        pictures.append(
+        plots.append(
             _Picture(
-                path=f"plots/{kind}-{place:02d}-{slug(one.attribute, one.value)}.png",
-                png=value_plot(report, series),
+                path=f"plots/{kind}-{place:02d}-{slug(one.attribute, one.value)}",
+                plot=value_plot(report, series),
                 alt=f"{one.value} {words.sentence(report, series)}",
                 series=series,
             )
         )
-    return pictures
+    return plots
 
 
 def _tables(report: TrendReport) -> list[dict[str, Any]]:
@@ -94,6 +136,7 @@ def _tables(report: TrendReport) -> list[dict[str, Any]]:
         {
             "title": "Rising",
             "kind": "rising",
+            "evident": False,
             "about": "The share grew by more than chance, and still does.",
             "empty": "No value rose by more than chance.",
             "rows": [_row(report, words.find(report, one)) for one in report.rising],
@@ -101,6 +144,7 @@ def _tables(report: TrendReport) -> list[dict[str, Any]]:
         {
             "title": "Declining",
             "kind": "declining",
+            "evident": False,
             "about": "The share fell by more than chance, and still does.",
             "empty": "No value fell by more than chance.",
             "rows": [_row(report, words.find(report, one)) for one in report.declining],
@@ -108,6 +152,7 @@ def _tables(report: TrendReport) -> list[dict[str, Any]]:
         {
             "title": "Emerging",
             "kind": "emerging",
+            "evident": True,
             "about": "Ordered by last quarter's growth and forecast growth together; only values "
             "whose rise, seen or forecast, is more than chance.",
             "empty": "Nothing both grows and is expected to grow on.",

@@ -1,12 +1,14 @@
-"""Plots: share history with its band, the forecast fan, and a line at now; as PNG bytes."""
+"""Plots: share history with its band, the forecast fan, and a line at now; as PNG and SVG."""
 
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
@@ -24,6 +26,8 @@ INK: Final = "#222222"
 QUIET: Final = "#777777"
 GRID: Final = "#E4E4E4"
 DPI: Final = 144
+# Without a salt of our own the names inside an SVG are drawn by chance.
+_SALT: Final = "toile"
 COLUMNS: Final = 3
 MOST_PANELS: Final = 12
 _SMOOTH_FROM: Final = 52
@@ -32,7 +36,15 @@ _GAPPY: Final = 0.1
 _HEADROOM: Final = 1.08
 
 
-def value_plot(report: TrendReport, series: ValueTrend) -> bytes:
+@dataclass(frozen=True)
+class Plot:
+    """One plot in both forms."""
+
+    png: bytes
+    svg: bytes
+
+
+def value_plot(report: TrendReport, series: ValueTrend) -> Plot:
     """Return a plot of one series, 6.6 by 3.2 inches."""
     figure = Figure(figsize=(6.6, 3.2), dpi=DPI, layout="constrained", facecolor="white")
     axes = figure.add_subplot()
@@ -49,10 +61,10 @@ def value_plot(report: TrendReport, series: ValueTrend) -> bytes:
         handlelength=1.4,
         columnspacing=1.2,
     )
-    return _png(figure)
+    return _drawn(figure)
 
 
-def attribute_plot(report: TrendReport, attribute: str) -> bytes:
+def attribute_plot(report: TrendReport, attribute: str) -> Plot:
     """Return small multiples of an attribute's largest values; each has its own scale from 0."""
     panels = largest(report, attribute)
     rows = -(-len(panels) // COLUMNS)
@@ -65,7 +77,7 @@ def attribute_plot(report: TrendReport, attribute: str) -> bytes:
         axes.set_title(_title(series), loc="left", fontsize=8.5, fontweight="bold", color=INK)
     for axes in list(grid.flat)[len(panels) :]:
         axes.set_visible(False)
-    return _png(figure)
+    return _drawn(figure)
 
 
 def largest(report: TrendReport, attribute: str) -> list[ValueTrend]:
@@ -234,7 +246,9 @@ def _finish(axes: Axes, top: float, *, detail: bool) -> None:
     axes.tick_params(colors=QUIET, labelsize=8.5 if detail else 7, length=0)
     # Matplotlib ships no types for its dates.
     locator = AutoDateLocator(  # type: ignore[no-untyped-call]
-        minticks=3, maxticks=8 if detail else 5
+        # A small panel has too few marks for months when a history is between two and three years.
+        minticks=3 if detail else 2,
+        maxticks=8 if detail else 5,
     )
     axes.xaxis.set_major_locator(locator)
     formatter = ConciseDateFormatter(locator, show_offset=False)  # type: ignore[no-untyped-call]
@@ -269,8 +283,11 @@ def _numbers_of(days: Sequence[date]) -> Floats:
     return np.asarray(numbers, dtype=np.float64)
 
 
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
+def _drawn(figure: Figure) -> Plot:
+    """Return the figure in both forms; the same report gives the same bytes."""
     FigureCanvasAgg(figure)
-    figure.savefig(buffer, format="png", metadata={"Software": "Toile"})
-    return buffer.getvalue()
+    png, svg = io.BytesIO(), io.BytesIO()
+    figure.savefig(png, format="png", metadata={"Software": "Toile"})
+    with rc_context({"svg.hashsalt": _SALT}):
+        figure.savefig(svg, format="svg", metadata={"Creator": "Toile", "Date": None})
+    return Plot(png.getvalue(), svg.getvalue())

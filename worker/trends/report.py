@@ -190,6 +190,7 @@ def _series(findings: Findings) -> tuple[ValueTrend, ...]:
             attribute=name.attribute,
             value=name.value,
             pair=bool(name.parts),
+            parts=name.parts,
             rest=name.rest,
             segment=name.segment,
             garments=round(panel.garments[row]),

@@ -13,7 +13,12 @@ from shared.records.tables.designs import DesignRow
 from shared.records.tables.feeds import FeedBatchRow, FeedRow
 from shared.records.tables.jobs import AttemptRow, IdempotencyKeyRow, JobRow
 from shared.records.tables.models import ModelGrantRow, ModelRow, ReleaseRow
-from shared.records.tables.reports import ReportRow
+from shared.records.tables.reports import (
+    FiredAlertRow,
+    ReportRow,
+    TrendAlertRow,
+    TrendForecastRow,
+)
 from shared.records.tables.shoppers import ErasureRow, PreferenceRow, ShopperRow, TastePriorRow
 from shared.records.tables.sites import ApiKeyRow, ShareRow, SiteRow
 
@@ -28,6 +33,7 @@ __all__ = [
     "ErasureRow",
     "FeedBatchRow",
     "FeedRow",
+    "FiredAlertRow",
     "GarmentRow",
     "IdempotencyKeyRow",
     "IndexRow",
@@ -43,5 +49,7 @@ __all__ = [
     "ShopperRow",
     "SiteRow",
     "TastePriorRow",
+    "TrendAlertRow",
+    "TrendForecastRow",
     "UtcDateTime",
 ]

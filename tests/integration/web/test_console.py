@@ -6,12 +6,12 @@ import pytest
 from flask.testing import FlaskClient
 from redis import Redis
 
-from shared.artifacts import ArtifactStore
+from shared.artifacts import ArtifactStore, keys
 from shared.console import console_token
 from shared.jobs import lifecycle
 from shared.jobs.submit import enqueue
 from shared.queue.status import StatusBoard, StatusDocument
-from shared.records import Records, sites
+from shared.records import Records, reports, sites
 from shared.schemas.jobs import JobState, MetricPoint, Progress
 from shared.settings import Settings
 from tests.fixtures.shop import Shop, add_catalog, design_spec, open_shop, running, training_spec
@@ -116,6 +116,29 @@ def test_everything_that_the_page_names_is_there(visitor: FlaskClient) -> None:
     for place in set(re.findall(r'(?:src|href)="(/[^"]*)"', text)):
         with visitor.get(place) as answer:
             assert answer.status_code == 200, place
+
+
+def test_a_reports_page_tells_what_is_new_and_links_all_of_it(
+    visitor: FlaskClient, shop: Shop, records: Records, store: ArtifactStore
+) -> None:
+    place = f"/reports/{shop.report_id}"
+    assert place in visitor.get("/").text
+    text = visitor.get(place).text
+    assert "Green is rising" in text
+    assert "begins to rise" in text
+    assert "79%</b> in the 80% interval" in text
+    assert "No moodboards were asked for" in text
+    boards = store.put(keys.report_file(str(shop.report_id), "moodboard.html"), b"<title>x</title>")
+    with records.transaction() as tx:
+        files = {"moodboard.html": boards.key}
+        reports.add_moodboards(tx, str(shop.report_id), told={"boards": 1}, files=files)
+    text = visitor.get(place).text
+    for name in ("report.html", "moodboard.html", "series.csv", "report.json", "plots/rising.svg"):
+        assert f"/v1/trend-reports/{shop.report_id}/files/{name}" in text
+    for address in set(re.findall(r'(?:src|href)="(/[^"]*)"', text)):
+        with visitor.get(address) as answer:
+            assert answer.status_code == 200, address
+    assert visitor.get("/reports/rep_never").status_code == 404
 
 
 def test_the_page_loads_itself_again_while_something_moves(

@@ -66,6 +66,15 @@ def places(shop: Shop) -> dict[str, str]:
         "GET /v1/trend-reports/<report>/files/<path:name>": (
             f"/v1/trend-reports/{shop.report_id}/files/report.json"
         ),
+        "GET /v1/trend-reports/<report>/difference": (
+            f"/v1/trend-reports/{shop.report_id}/difference"
+        ),
+        "POST /v1/trend-reports/<report>/moodboard": (
+            f"/v1/trend-reports/{shop.report_id}/moodboard"
+        ),
+        "GET /v1/trend-alerts/<alert>": f"/v1/trend-alerts/{shop.alert_id}",
+        "DELETE /v1/trend-alerts/<alert>": f"/v1/trend-alerts/{shop.alert_id}",
+        "GET /v1/trend-reports/<report>/record": f"/v1/trend-reports/{shop.report_id}/record",
     }
 
 
@@ -87,6 +96,7 @@ def known(shop: Shop, client: FlaskClient, records: Records, store: ArtifactStor
     for ref in ("gone", REF):
         like = {"kind": "like", "item": shop.garment_ids[0]}
         assert client.post(f"/v1/shoppers/{ref}/preferences", json=like).status_code == 201
+    shop.alert_id = client.post("/v1/trend-alerts", json={}).get_json()["id"]
     shop.erasure_id = client.delete("/v1/shoppers/gone").get_json()["id"]
 
 

@@ -3,7 +3,8 @@
 from flask.testing import FlaskClient
 
 from shared.artifacts import ArtifactStore, keys
-from tests.fixtures.shop import Shop
+from shared.records import Records, reports
+from tests.fixtures.shop import Shop, add_report
 
 
 def test_a_model_is_found_by_id_and_by_name_with_its_releases(
@@ -54,7 +55,51 @@ def test_the_newest_report_is_found_as_latest(client: FlaskClient, shop: Shop) -
     assert report["id"] == shop.report_id
     assert client.get(report["url"]).get_json() == report
     assert client.get("/v1/trend-reports").get_json()["items"] == [report]
-    assert report["files"] == ["plots/rising.png", "report.html", "report.json"]
+    assert {"plots/rising.png", "report.html", "report.json"} <= set(report["files"])
+    assert report["moodboards"]["page_url"] is None
+
+
+def test_the_newest_report_is_sent_once_while_it_stays_the_same(
+    client: FlaskClient, shop: Shop
+) -> None:
+    assert shop.report_id
+    for place in ("latest", "latest/difference", "latest/record", "latest/files/report.html"):
+        first = client.get(f"/v1/trend-reports/{place}")
+        assert first.status_code == 200
+        held = {"If-None-Match": first.headers["ETag"]}
+        again = client.get(f"/v1/trend-reports/{place}", headers=held)
+        assert (again.status_code, again.data) == (304, b"")
+
+
+def test_a_new_report_or_its_moodboards_change_the_newest_ones_tag(
+    client: FlaskClient, shop: Shop, records: Records, store: ArtifactStore
+) -> None:
+    before = client.get("/v1/trend-reports/latest").headers["ETag"]
+    page = store.put(keys.report_file(str(shop.report_id), "moodboard.html"), b"<title>x</title>")
+    with records.transaction() as tx:
+        reports.add_moodboards(
+            tx, str(shop.report_id), told={"boards": 2}, files={"moodboard.html": page.key}
+        )
+    report = client.get("/v1/trend-reports/latest")
+    assert report.headers["ETag"] != before
+    assert report.get_json()["moodboards"]["boards"] == 2
+    answer = client.get(report.get_json()["moodboards"]["page_url"])
+    assert answer.headers["Cache-Control"] == "private, no-cache"
+    held = {"If-None-Match": report.headers["ETag"]}
+    with records.transaction() as tx:
+        add_report(tx, store, shop)
+    assert client.get("/v1/trend-reports/latest", headers=held).status_code == 200
+
+
+def test_tables_are_served_and_what_the_library_lacks_is_said(
+    client: FlaskClient, shop: Shop
+) -> None:
+    place = f"/v1/trend-reports/{shop.report_id}/files"
+    assert client.get(f"{place}/series.csv").content_type.startswith("text/csv")
+    answer = client.get(f"{place}/series.parquet")
+    assert answer.status_code == 501
+    assert "extra `parquet`" in answer.get_json()["detail"]
+    assert "series.csv" in answer.get_json()["detail"]
 
 
 def test_a_reports_page_runs_nothing_and_asks_the_network_nothing(

@@ -1,5 +1,6 @@
 """Each kind of job, run in this process: rows and files in, rows and files out."""
 
+import hashlib
 import json
 from datetime import date
 from io import BytesIO
@@ -14,7 +15,7 @@ from PIL import Image
 from shared.artifacts import keys
 from shared.demo.drawn import write_archive
 from shared.jobs.submit import enqueue
-from shared.records import catalogs, designs, indexes, jobs, models, reports
+from shared.records import catalogs, designs, forecasts, indexes, jobs, models, reports
 from shared.schemas.catalogs import CatalogRequest, GarmentFields
 from shared.schemas.jobs import (
     Budget,
@@ -338,6 +339,44 @@ def test_a_report_is_made_once_while_nothing_changes(
     assert second.reason == "unchanged"
     assert second.result is not None
     assert second.result["report_id"] == first.result["report_id"]
+
+
+def test_what_a_report_issues_is_kept_and_the_next_one_tells_what_is_new(
+    runtime: Runtime, site: str, filled: str
+) -> None:
+    spec = TrendSpec(catalog_id=filled, options=TrendOptions())
+    first = do(runtime, site, spec).result or {}
+    with runtime.records.reading() as tx:
+        issued = forecasts.of_report(tx, first["report_id"])
+        alone = reports.get(tx, site, first["report_id"])
+    assert issued is not None
+    kept = runtime.store.read(issued.artifact)
+    assert hashlib.sha256(kept).hexdigest() == issued.sha256
+    assert not {"record.json", "difference.json"} & alone.artifacts.keys()
+    second = do(runtime, site, spec).result or {}
+    with runtime.records.reading() as tx:
+        place = reports.get(tx, site, second["report_id"])
+        assert forecasts.of_report(tx, first["report_id"]) == issued
+    news = json.loads(runtime.store.read(place.artifacts["difference.json"]))
+    assert (news["against"], news["new_rises"], news["ended"]) == (first["report_id"], [], [])
+    record = json.loads(runtime.store.read(place.artifacts["record.json"]))
+    assert record["total"]["forecasts"] == 0
+    assert runtime.store.read(issued.artifact) == kept
+    other = do(runtime, site, TrendSpec(options=TrendOptions())).result or {}
+    with runtime.records.reading() as tx:
+        wider = reports.get(tx, site, other["report_id"])
+    assert "difference.json" not in wider.artifacts
+
+
+def test_a_lost_forecast_costs_no_report(runtime: Runtime, site: str, filled: str) -> None:
+    spec = TrendSpec(catalog_id=filled, options=TrendOptions())
+    first = do(runtime, site, spec).result or {}
+    with runtime.records.reading() as tx:
+        issued = forecasts.of_report(tx, first["report_id"])
+    assert issued is not None
+    runtime.store.delete(issued.artifact)
+    done = do(runtime, site, spec)
+    assert done.state is JobState.SUCCEEDED, done.error
 
 
 def test_garments_without_dates_give_a_clear_refusal(

@@ -51,7 +51,13 @@ def test_the_files_are_the_report_the_page_and_plots(
     assert TrendReport.model_validate(json.loads(files["report.json"])) == report
     plots = [name for name in files if name.startswith("plots/")]
     assert any("rising-01-material-linen" in name for name in plots)
+    assert {name[:-4] for name in plots if name.endswith(".png")} == {
+        name[:-4] for name in plots if name.endswith(".svg")
+    }
     for name in plots:
+        if name.endswith(".svg"):
+            assert files[name].rstrip().endswith(b"</svg>")
+            continue
         with Image.open(io.BytesIO(files[name])) as picture:
             assert picture.format == "PNG"
             assert picture.width >= 700
@@ -61,7 +67,7 @@ def test_the_page_asks_nothing_of_the_network(files: dict[str, bytes]) -> None:
     page = files["report.html"].decode()
     parser = _Addresses()
     parser.feed(page)
-    assert all(address.startswith("data:image/png;base64,") for address in parser.found)
+    assert all(address.startswith("data:image/svg+xml;base64,") for address in parser.found)
     assert "script" not in parser.tags
     assert not re.search(r"url\(|@import", page)
 
@@ -89,7 +95,12 @@ def test_text_from_outside_is_escaped(now: datetime) -> None:
     assert "<b>name" not in page
     assert "<i>" not in page
     assert "{{ 7 * 7 }}" in page
-    assert all(re.fullmatch(r"report\.(json|html)|plots/[\w-]+\.png", name) for name in files)
+    assert all(
+        re.fullmatch(
+            r"report\.(json|html)|(series|forecast)\.(csv|parquet)|plots/[\w-]+\.(png|svg)", name
+        )
+        for name in files
+    )
 
 
 def test_a_report_in_which_nothing_happens_is_still_a_page(shop: Shop, now: datetime) -> None:
