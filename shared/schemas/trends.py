@@ -405,7 +405,7 @@ class ValueEvidence(SeriesRef):
     """What stands behind a ranked value: how many pictures, of how many sources, and which."""
 
     images: int = Field(description="Dated garments with a picture in the window looked at.")
-    sources: int = Field(description="Different sources among them; a catalog counts as one.")
+    sources: int = Field(description="Different sources among them.")
     since: date
     garments: tuple[str, ...] = Field(description="Some of them, the newest first.")
 

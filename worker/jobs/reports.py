@@ -18,7 +18,7 @@ from shared.schemas.trends import TrendOptions, TrendReport
 from worker.attempt import Attempt, Outcome, Publish
 from worker.jobs.board_wishes import wanted_boards
 from worker.jobs.columns import load, mark_of, take_stock
-from worker.jobs.evidence import evidence_of, pictures_of
+from worker.jobs.evidence import pictures_of
 from worker.jobs.meaning import ISSUED, keep, meant, standings
 from worker.runtime import Runtime
 from worker.trends.page import render
@@ -125,13 +125,12 @@ def _periodic() -> TrendSpec:
 def _publication(attempt: Attempt, spec: TrendSpec, report: TrendReport, mark: str) -> Publish:
     runtime, job = attempt.runtime, attempt.job
     report_id = ids.new_id(ids.REPORT)
-    with runtime.records.reading() as tx:
-        evidence = evidence_of(tx, job.site_id, spec.catalog_id, report)
-    report = report.model_copy(update={"evidence": evidence})
     beside = meant(runtime, job.site_id, spec.catalog_id, report, report_id)
     issued = keep(runtime, job.site_id, spec.catalog_id, beside.issued)
     boards = wanted_boards(runtime, job.site_id, spec.catalog_id, report, report_id)
-    shown = pictures_of(runtime, job.site_id, [name for one in evidence for name in one.garments])
+    shown = pictures_of(
+        runtime, job.site_id, [name for one in report.evidence for name in one.garments]
+    )
     files = {
         name: runtime.store.put(keys.report_file(report_id, name), data).key
         for name, data in render(beside.report, shown, no_boards=boards.why).items()

@@ -1,10 +1,13 @@
 """Evidence: how many sources and accounts stand behind a series, and which garments show it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 import numpy as np
 
+from shared.schemas.trends import ValueEvidence, ValueTrend
 from worker.trends.arrays import Bools, Floats, Ints, summed
 from worker.trends.coded import Coded, coded
 from worker.trends.inside import Inside
@@ -14,6 +17,8 @@ from worker.trends.series import Panel
 MOST_GARMENTS: Final = 12
 _LOOKED_AT: Final = 200  # newest garments of a series among which those to show are chosen
 MOST_OF_ONE: Final = 2  # from one account: a series is not shown by a single voice
+MOST_SHOWN: Final = 8  # of what was seen lately, beside a ranked value
+_LEAST_PERIODS: Final = 2
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,51 @@ def gather(observations: Observations, panel: Panel, inside: Inside) -> Evidence
         if newest is not None:
             garments[one.series] = _shown(observations, one, inside, newest)
     return Evidence(sources, accounts, origins, tuple(garments))
+
+
+def lately(
+    observations: Observations, panel: Panel, inside: Inside, ranked: Iterable[ValueTrend]
+) -> tuple[ValueEvidence, ...]:
+    """Return what stands behind series in the latest quarter of a year: pictures, and of whom.
+
+    Args:
+        observations: what was seen.
+        panel: all series.
+        inside: the rows of the panel.
+        ranked: series over all segments; those that no picture shows are left out.
+    """
+    newest = _newest_first(observations, inside)
+    if newest is None:
+        return ()
+    first = max(0, len(panel.starts) - max(_LEAST_PERIODS, panel.season // 4))
+    since: date = panel.starts[first].astype("datetime64[D]").item()
+    late = newest[inside.places[newest] >= first]
+    rows = {(name.attribute, name.value): row for row, name in enumerate(panel.names)
+            if name.segment is None}  # fmt: skip
+    wanted = {rows[one.attribute, one.value]: one for one in ranked}
+    found = {}
+    for one in coded(observations, panel, inside):
+        for row in wanted.keys() & set(range(one.first, one.first + one.size)):
+            carrying = inside.where[late[one.codes[late] == row - one.first]]
+            found[row] = _recent(observations, wanted[row], carrying, since)
+    return tuple(found[row] for row in wanted if row in found and found[row].images)
+
+
+def _recent(
+    observations: Observations, series: ValueTrend, rows: Ints, since: date
+) -> ValueEvidence:
+    sources = np.empty(0) if observations.sources is None else observations.sources[rows]
+    ids = observations.ids
+    shown = _varied(observations, rows[:_LOOKED_AT])[:MOST_SHOWN]
+    return ValueEvidence(
+        attribute=series.attribute,
+        value=series.value,
+        segment=series.segment,
+        images=len(rows),
+        sources=len(np.unique(sources[sources >= 0])),
+        since=since,
+        garments=() if ids is None else tuple(ids[row].decode() for row in shown),
+    )
 
 
 def _distinct(one: Coded, groups: Codes | None, inside: Inside) -> Ints:

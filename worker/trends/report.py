@@ -13,6 +13,7 @@ from shared.schemas.trends import (
     ForecastScores,
     LeadingSegment,
     ObservedChange,
+    RankedValue,
     SegmentCount,
     ShareForecast,
     TrendOptions,
@@ -33,6 +34,7 @@ from worker.trends.backtest import (
 from worker.trends.changes import observed_change, significant
 from worker.trends.classify import classify, find_flashes, flash_mask, season_of
 from worker.trends.ensemble import join
+from worker.trends.evidence import lately
 from worker.trends.forecast import forecast, method_for, wholes
 from worker.trends.inside import Inside, look_inside
 from worker.trends.leads import Lead, Led, align, follow
@@ -95,7 +97,20 @@ def build_report(
         declining=ranked["declining"],
         emerging=ranked["emerging"],
         backtest=_backtest(findings, horizon),
+        evidence=lately(observations, panel, inside, _shown(trends, ranked["emerging"])),
     )
+
+
+def _shown(trends: tuple[ValueTrend, ...], emerging: tuple[RankedValue, ...]) -> list[ValueTrend]:
+    """Return the series, over all segments, whose pictures are shown: what rises or emerges."""
+    named = {(one.attribute, one.value) for one in emerging}
+    return [
+        one
+        for one in trends
+        if one.segment is None
+        and not one.rest
+        and (one.kind == "rising" or (one.attribute, one.value) in named)
+    ]
 
 
 def default_horizon(periods: int, season: int) -> int:

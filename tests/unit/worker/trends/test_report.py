@@ -214,3 +214,26 @@ def test_many_numbers_are_rounded_as_one_is() -> None:
     assert np.isnan(rounded(np.array([np.nan]))[0])
     shares = rng.random(5000)
     assert rounded(shares).tolist() == [number(one) for one in shares]
+
+
+def test_what_rises_is_shown_by_its_latest_pictures_of_several_voices() -> None:
+    from tests.unit.worker.trends.conftest import NOW, make_shop
+
+    shop = make_shop()
+    ids = np.array([f"g{row}" for row in range(len(shop))], dtype="S")
+    sources = (np.arange(len(shop)) % 3).astype(np.int32)
+    pictured = replace(shop, ids=ids, sources=sources, source_names=("a", "b", "c"))
+    told = build_report(pictured, TrendOptions(), generated_at=NOW)
+    linen = next(one for one in told.evidence if one.value == "linen")
+    attribute = shop.attributes[linen.attribute]
+    carries = attribute == shop.vocabulary[linen.attribute].index("linen")
+    late = carries & (shop.dates >= np.datetime64(linen.since)) & shop.dated
+    late &= shop.dates <= np.datetime64(NOW.date())
+    assert linen.images == late.sum() > 0
+    assert linen.sources == 3
+    rows = [int(name.removeprefix("g")) for name in linen.garments]
+    assert len(rows) == 8
+    assert all(late[row] for row in rows)
+    days = shop.dates[rows]
+    assert np.all(days[:-1] >= days[1:])
+    assert build_report(shop, TrendOptions(), generated_at=NOW).evidence == ()
