@@ -16,7 +16,7 @@ from worker.trends.series import Panel
 
 MOST_LEADERS: Final = 6  # the first ones; each costs about a second for 2,000 series
 LEVEL_RATE: Final = 0.03  # a week: a leader's jitter is no lead
-LEAST_GAIN_OF_ALL: Final = 0.005  # measured: leaders of noise, or of other values, gain 0.0016
+LEAST_GAIN_OF_ALL: Final = 0.005  # measured: leaders of noise, or of other values, gain up to 0.004
 LEAST_GAIN: Final = 0.02  # of one series alone
 OFTEN: Final = 2 / 3  # of the trials must be the better for it
 _ONE_SIDED_Z: Final = 1.645  # 5%
