@@ -86,7 +86,7 @@ def main(
         results.write(out / f"forecast-{part}.json", told)
         click.echo(f"{part}: {told}")
         if part == "real" and "mase" in told:
-            groups_of = {name: [value] for name, value in told["mase"].items()}
+            groups_of = {name.replace(" ", "\n"): [one] for name, one in told["mase"].items()}
             picture = plots.bars(groups_of, title="MASE of the last 52 weeks, 100 real series")
             results.write_bytes(out / "forecast-real.png", picture)
 

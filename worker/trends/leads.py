@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -16,7 +17,7 @@ from worker.trends.series import Panel
 
 MOST_LEADERS: Final = 6  # the first ones; each costs about a second for 2,000 series
 LEVEL_RATE: Final = 0.03  # a week: a leader's jitter is no lead
-LEAST_GAIN_OF_ALL: Final = 0.005  # measured: leaders of noise, or of other values, gain 0.0016
+LEAST_GAIN_OF_ALL: Final = 0.005  # measured: leaders of noise, or of other values, gain up to 0.004
 LEAST_GAIN: Final = 0.02  # of one series alone
 OFTEN: Final = 2 / 3  # of the trials must be the better for it
 _ONE_SIDED_Z: Final = 1.645  # 5%
@@ -96,14 +97,14 @@ def lags_for(season: int) -> tuple[int, ...]:
 
 
 def align(panel: Panel, segments: Mapping[str, Panel]) -> dict[str, tuple[Floats, Floats]]:
-    """Return each segment's shares and trust as rows and periods of ``panel``, [s, t] each.
+    """Return the first six segments' shares and trust, rows and periods of ``panel``, [s, t] each.
 
     A value or a period that a segment's panel lacks has trust 0, and so has the whole segment where
     its periods are of another length. No segment leads its own series.
     """
     when = {start: place for place, start in enumerate(panel.starts.tolist())}
     result = {}
-    for segment, other in segments.items():
+    for segment, other in islice(segments.items(), MOST_LEADERS):
         shares, trust = np.full(panel.totals.shape, 0.5), np.zeros(panel.totals.shape)
         result[segment] = (shares, trust)
         if other.period != panel.period:
@@ -157,7 +158,7 @@ def follow(
         middle: the forecast on the logit scale, [s, h].
         trials: of the same series.
         own: shares and trust of the series, [s, t].
-        segments: shares and trust of each segment; the first six are tried.
+        segments: shares and trust of each segment.
         season: periods in a year.
         groups: as in `worker.trends.forecast.forecast`; corrected parts sum to one again.
     """
@@ -169,7 +170,7 @@ def follow(
         return replace(unled, note="There are too few trials to tell whether a segment leads.")
     usual = _usual_misses(trials)
     base = errors_of_trials(trials, trials.predicted)
-    tried = _tried(trials, own, dict(list(segments.items())[:MOST_LEADERS]), season)
+    tried = _tried(trials, own, segments, season)
     choice = _choose(base, tried)
     if not np.any(choice >= 0):
         return replace(unled, note="No segment leads: none lowers the backtest's error.")

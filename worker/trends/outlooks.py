@@ -7,7 +7,7 @@ import numpy as np
 from shared.schemas.trends import Direction, Outlook
 from worker.trends.arrays import Bools, Floats, expit, logit
 from worker.trends.backtest import Conformal
-from worker.trends.forecast import renormalise
+from worker.trends.forecast import renormalise, wholes
 from worker.trends.ranking import number
 from worker.trends.scatter import dispersion
 from worker.trends.series import Panel
@@ -50,7 +50,8 @@ def outlooks(
     # Made as the forecast is: a plain mean of shares lies above a middle forecast for noise alone.
     held = np.maximum(total, _TINY)
     usual = expit((logit(panel.shares[:, same]) * trust).sum(1) / held)
-    before = renormalise(usual[:, None], panel.groups)[:, 0]
+    groups = wholes(panel.effective, panel.totals, panel.groups)
+    before = renormalise(usual[:, None], groups)[:, 0]
     after = (middle * trust).sum(1) / held
     once = slice(0, min(middle.shape[1], panel.season))  # a year seen twice is no more evidence
     seen = (panel.totals[:, same] * (trust > 0))[:, once].sum(1)

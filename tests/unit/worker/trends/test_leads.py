@@ -124,6 +124,7 @@ def test_a_segment_is_aligned_by_value_and_by_day_and_never_with_itself() -> Non
     own = replace(panel, names=tuple(replace(name, segment="shops") for name in panel.names))
     assert np.all(align(own, {"shops": late})["shops"][1] == 0)
     assert np.all(align(panel, {"shops": replace(late, period="month")})["shops"][1] == 0)
+    assert list(align(panel, dict.fromkeys("abcdefgh", late))) == list("abcdef")
 
 
 @pytest.mark.parametrize(
