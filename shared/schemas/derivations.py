@@ -57,8 +57,8 @@ class Trait(Schema):
 
     value: str
     share: float = Field(
-        description="Part with this value of the style's garments that have the attribute; at least "
-        "half of them do."
+        description="Part with this value of the style's garments that have the attribute; half "
+        "of its garments or more do."
     )
     overall: float = Field(description="The same of the whole catalog.")
 
