@@ -137,3 +137,13 @@ def test_auto_computes_in_bfloat16_where_that_was_measured_to_pay(
 def test_given_settings_leave_the_precision_to_the_device(tiny: Hyperparameters) -> None:
     situation = Situation(16, 3, 50, 1, "cpu", halves=True)
     assert resolve(Recipe(minutes=1, hyper=tiny), situation)[0].precision == "bfloat16"
+
+
+def test_wider_networks_learn_at_a_lower_rate() -> None:
+    rates = []
+    for width in ("s", "m", "l"):
+        asked = Recipe(minutes=1, width=width)  # type: ignore[arg-type]  # one of them
+        settled, _ = resolve(asked, Situation(28, 1, 60_000, 1, "cpu"))
+        assert settled.hyper is not None
+        rates.append(settled.hyper.learning_rate)
+    assert rates[0] > rates[1] > rates[2]
