@@ -10,7 +10,7 @@ from shared.colour import lab_to_hex
 from shared.errors import CatalogChangedError, ConflictError, NotFoundError
 from shared.records.engine import Transaction
 from shared.records.rows import Page, columns_of, page_of
-from shared.records.tables import CatalogRow, CatalogVersionRow, GarmentRow, ShardRow
+from shared.records.tables import CatalogRow, CatalogVersionRow, GarmentRow, IndexRow, ShardRow
 from shared.schemas.base import Schema
 from shared.schemas.catalogs import Catalog, CatalogRequest, Garment, Purpose, Swatch
 
@@ -363,11 +363,18 @@ def observed(tx: Transaction, catalog_id: str, version: int) -> Iterator[tuple[A
     yield from (tuple(row) for row in result)
 
 
-def erase(tx: Transaction, catalog_id: str) -> None:
-    """Remove a catalog with all of its garments and versions; its artifacts are the caller's."""
-    for table in (GarmentRow, ShardRow, CatalogVersionRow):
+def erase(tx: Transaction, catalog_id: str) -> list[str]:
+    """Remove a catalog with all of its garments, versions and indexes.
+
+    Returns:
+        The ids of its indexes. Their artifacts and the catalog's are the caller's to delete.
+    """
+    query = select(IndexRow.id).where(IndexRow.catalog_id == catalog_id)
+    indexes = list(tx.session.scalars(query))
+    for table in (IndexRow, GarmentRow, ShardRow, CatalogVersionRow):
         tx.session.execute(delete(table).where(table.catalog_id == catalog_id))
     tx.session.execute(delete(CatalogRow).where(CatalogRow.id == catalog_id))
+    return indexes
 
 
 def garment(tx: Transaction, site_id: str, garment_id: str) -> GarmentPlace:
