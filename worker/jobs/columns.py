@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -58,21 +58,32 @@ class Inventory:
         return [*versions, "batches", *batches]
 
 
-def take_stock(runtime: Runtime, site_id: str, catalog_id: str | None) -> Inventory:
+def take_stock(
+    runtime: Runtime,
+    site_id: str,
+    catalog_id: str | None,
+    *,
+    before_each: Callable[[], None] = lambda: None,
+) -> Inventory:
     """List what a report is to be made of, and make the column files that are missing.
 
     Args:
         runtime: the ways out.
         site_id: whose data.
         catalog_id: only this catalog; None is all catalogs and feeds.
+        before_each: called before a file is made; what it raises ends this, and what was made by
+            then stays.
     """
     with runtime.records.reading() as tx:
         versions = catalogs.versions_observed(tx, site_id, catalog_id)
         batches = [] if catalog_id is not None else feeds.count_batches(tx, site_id)
-    whole = [
-        one.model_copy(update={"columns": one.columns or make_anew(runtime, one)})
-        for one in versions
-    ]
+    whole = []
+    for one in versions:
+        columns = one.columns
+        if columns is None:
+            before_each()
+            columns = make_anew(runtime, one)
+        whole.append(one.model_copy(update={"columns": columns}))
     return Inventory(tuple(whole), tuple(batches))
 
 
