@@ -342,7 +342,7 @@ def set_columns(tx: Transaction, catalog_id: str, version: int, columns: Columns
     )
 
 
-def observed(tx: Transaction, catalog_id: str, version: int) -> Iterator[tuple[Any, ...]]:
+def observed(tx: Transaction, catalog_id: str, version: int) -> Iterator[Sequence[Any]]:
     """Yield what trend reports count of the garments that one version added, dated or not.
 
     Each is (id, date, weight, segment, source, account, attributes as JSON text, whether its colour
@@ -359,8 +359,7 @@ def observed(tx: Transaction, catalog_id: str, version: int) -> Iterator[tuple[A
         cast(GarmentRow.attributes, Text),
         GarmentRow.colour_measured,
     ).where(GarmentRow.catalog_id == catalog_id, GarmentRow.added_in_version == version)
-    result = tx.session.execute(query.execution_options(yield_per=_BATCH))
-    yield from (tuple(row) for row in result)
+    yield from tx.session.execute(query.execution_options(yield_per=_BATCH))
 
 
 def erase(tx: Transaction, catalog_id: str) -> list[str]:
