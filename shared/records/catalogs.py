@@ -15,6 +15,7 @@ from shared.records.tables import (
     CatalogVersionRow,
     DerivationRow,
     GarmentRow,
+    IndexRow,
     ShardRow,
 )
 from shared.schemas.base import Schema
@@ -367,7 +368,7 @@ def set_columns(tx: Transaction, catalog_id: str, version: int, columns: Columns
     )
 
 
-def observed(tx: Transaction, catalog_id: str, version: int) -> Iterator[tuple[Any, ...]]:
+def observed(tx: Transaction, catalog_id: str, version: int) -> Iterator[Sequence[Any]]:
     """Yield what trend reports count of the garments that one version added, dated or not.
 
     Each is (id, date, weight, segment, source, account, attributes as JSON text, whether its colour
@@ -384,15 +385,21 @@ def observed(tx: Transaction, catalog_id: str, version: int) -> Iterator[tuple[A
         cast(GarmentRow.attributes, Text),
         GarmentRow.colour_measured,
     ).where(GarmentRow.catalog_id == catalog_id, GarmentRow.added_in_version == version)
-    result = tx.session.execute(query.execution_options(yield_per=_BATCH))
-    yield from (tuple(row) for row in result)
+    yield from tx.session.execute(query.execution_options(yield_per=_BATCH))
 
 
-def erase(tx: Transaction, catalog_id: str) -> None:
-    """Remove a catalog with all of its garments and versions; its artifacts are the caller's."""
-    for table in (DerivationRow, GarmentRow, ShardRow, CatalogVersionRow):
+def erase(tx: Transaction, catalog_id: str) -> list[str]:
+    """Remove a catalog with all of its garments, versions, indexes and derivations.
+
+    Returns:
+        The ids of its indexes. Their artifacts and the catalog's are the caller's to delete.
+    """
+    query = select(IndexRow.id).where(IndexRow.catalog_id == catalog_id)
+    indexes = list(tx.session.scalars(query))
+    for table in (DerivationRow, IndexRow, GarmentRow, ShardRow, CatalogVersionRow):
         tx.session.execute(delete(table).where(table.catalog_id == catalog_id))
     tx.session.execute(delete(CatalogRow).where(CatalogRow.id == catalog_id))
+    return indexes
 
 
 def garment(tx: Transaction, site_id: str, garment_id: str) -> GarmentPlace:

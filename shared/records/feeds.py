@@ -27,6 +27,13 @@ class CountBatch(Schema):
     columns: Columns
 
 
+class ErasedFeed(Schema):
+    """A feed that is gone, and the indexes of its pictures, whose files are still there."""
+
+    feed: Feed
+    indexes: tuple[str, ...]
+
+
 def create(tx: Transaction, site_id: str, request: FeedRequest) -> Feed:
     """Make an empty feed, with a catalog of its own for its pictures.
 
@@ -139,7 +146,7 @@ def counted(tx: Transaction, site_id: str) -> float:
     return float(tx.session.execute(query).scalar_one())
 
 
-def erase(tx: Transaction, site_id: str, reference: str) -> Feed:
+def erase(tx: Transaction, site_id: str, reference: str) -> ErasedFeed:
     """Remove a feed with its batches, its catalog and its garments; returns what it was.
 
     Raises:
@@ -149,8 +156,7 @@ def erase(tx: Transaction, site_id: str, reference: str) -> Feed:
     was = _feed(tx, row)
     tx.session.execute(delete(FeedBatchRow).where(FeedBatchRow.feed_id == was.id))
     tx.session.execute(delete(FeedRow).where(FeedRow.id == was.id))
-    catalogs.erase(tx, was.catalog_id)
-    return was
+    return ErasedFeed(feed=was, indexes=tuple(catalogs.erase(tx, was.catalog_id)))
 
 
 def _found(tx: Transaction, site_id: str, reference: str) -> FeedRow:

@@ -11,6 +11,7 @@ from shared.records.engine import Transaction
 from shared.records.rows import columns_of
 from shared.records.tables import CatalogRow, IndexRow
 from shared.schemas.base import Schema
+from shared.schemas.catalogs import Purpose
 
 
 class Index(Schema):
@@ -67,14 +68,18 @@ def newest(tx: Transaction, site_id: str, catalog_id: str) -> Index | None:
 
 
 def of_site(tx: Transaction, site_id: str) -> list[Index]:
-    """Return the newest index of each of a site's catalogs, the newest of all first."""
+    """Return the newest index of each of a site's own catalogs, the newest of all first.
+
+    What feeds show is not on sale: recommendations and priors come from here, so it is left out.
+    """
     place = (IndexRow.created_at.desc(), IndexRow.id.desc())
     ranked = (
         select(
             IndexRow.id,
             func.row_number().over(partition_by=IndexRow.catalog_id, order_by=place).label("rank"),
         )
-        .where(IndexRow.site_id == site_id)
+        .join(CatalogRow, CatalogRow.id == IndexRow.catalog_id)
+        .where(IndexRow.site_id == site_id, CatalogRow.purpose == Purpose.CATALOG)
         .subquery()
     )
     query = select(IndexRow).join(ranked, ranked.c.id == IndexRow.id).where(ranked.c.rank == 1)

@@ -170,8 +170,10 @@ def _verdict(runs: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join(
         [
             told("rows to report", runs["rows"]["seconds"], GOAL_SECONDS, "s"),
+            told("of the processor", runs["rows"]["processor"], GOAL_SECONDS, "s"),
             told("its peak memory", runs["rows"]["peak_gib"], GOAL_GIB, "GiB"),
             told("one day more", runs["day again"]["seconds"], GOAL_DAY_SECONDS, "s"),
+            told("of the processor", runs["day again"]["processor"], GOAL_DAY_SECONDS, "s"),
         ]
     )
 

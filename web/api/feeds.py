@@ -72,7 +72,8 @@ def delete_feed(path: FeedPath) -> Response:
     with here.records.transaction() as tx:
         gone = feeds.erase(tx, auth.site_id(), path.feed)
     # After the commit: a row must never name bytes that are gone.
-    for prefix in (keys.feed(gone.id), keys.catalog(gone.catalog_id)):
+    places = (keys.feed(gone.feed.id), keys.catalog(gone.feed.catalog_id))
+    for prefix in (*places, *map(keys.index, gone.indexes)):
         for key in list(here.store.keys(prefix)):
             here.store.delete(key)
     return Response(status=HTTPStatus.NO_CONTENT)

@@ -37,7 +37,12 @@ def make_report(attempt: Attempt) -> Publish:
     """
     spec = TrendSpec.model_validate(attempt.job.spec)
     attempt.report(Progress(fraction=0, message="reading the garments"))
-    inventory = take_stock(attempt.runtime, attempt.job.site_id, spec.catalog_id)
+    inventory = take_stock(
+        attempt.runtime,
+        attempt.job.site_id,
+        spec.catalog_id,
+        before_each=attempt.raise_if_stopped,
+    )
     with attempt.runtime.records.reading() as tx:
         last = reports.newest(tx, attempt.job.site_id, spec.catalog_id)
         now = tx.now

@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 
 from shared.artifacts import ArtifactStore, keys
 from shared.jobs import lifecycle
-from shared.records import Records, catalogs, feeds, jobs, reports
+from shared.records import Records, Transaction, catalogs, feeds, indexes, jobs, reports
 from shared.schemas.jobs import JobState, TrendSpec
 from shared.schemas.trends import TrendOptions
 from tests.fixtures.shop import Shop, finished, running
@@ -25,6 +25,14 @@ def send(client: FlaskClient, feed: str = "street", **parts: Any) -> TestRespons
         headers=headers,
         content_type="multipart/form-data",
     )
+
+
+def an_index(tx: Transaction, shop: Shop, catalog: str) -> None:
+    values = {
+        "catalog_id": catalog, "catalog_version": 1, "encoder": "e", "garments": 1,
+        "artifact": "indexes/idx_1/",
+    }  # fmt: skip
+    indexes.publish(tx, shop.site_id, index_id="idx_1", values=values)
 
 
 def counts(name: str = "march.csv", data: bytes = COUNTS) -> tuple[BytesIO, str]:
@@ -113,10 +121,16 @@ def test_a_batch_must_be_multipart_and_not_too_large(client: FlaskClient) -> Non
 
 
 def test_a_deleted_feed_leaves_nothing(
-    client: FlaskClient, store: ArtifactStore, shop: Shop
+    client: FlaskClient, records: Records, store: ArtifactStore, shop: Shop
 ) -> None:
     catalog = client.get("/v1/feeds/street").get_json()["catalog_id"]
-    places = [keys.feed_columns(shop.feed_id, "col_1"), keys.shard(catalog, "shard_1")]
+    with records.transaction() as tx:
+        an_index(tx, shop, catalog)
+    places = [
+        keys.feed_columns(shop.feed_id, "col_1"),
+        keys.shard(catalog, "shard_1"),
+        keys.index_file("idx_1", "garments.npz"),
+    ]
     for place in places:
         store.put(place, b"x")
     assert client.delete("/v1/feeds/street").status_code == 204
@@ -188,3 +202,12 @@ def test_the_values_of_a_feed_are_no_values_of_the_shop(records: Records, shop: 
             shards=[shard], garments=[garment],
         )  # fmt: skip
         assert catalogs.values_of(tx, shop.site_id, "colour") == before
+
+
+def test_what_a_feed_shows_is_never_recommended_from(records: Records, shop: Shop) -> None:
+    with records.transaction() as tx:
+        feed = feeds.get(tx, shop.site_id, "street")
+        before = indexes.of_site(tx, shop.site_id)
+        an_index(tx, shop, feed.catalog_id)
+        assert indexes.of_site(tx, shop.site_id) == before
+        assert indexes.newest(tx, shop.site_id, feed.catalog_id) is not None
