@@ -28,7 +28,8 @@ from tests.bench.taste_worlds import Floats, Setup, browse, draw_taste
 from worker.designs.batch import Drawn, Generates, Member, draw, paint
 from worker.designs.looking import Eye, Space
 from worker.designs.orders import Order, own
-from worker.designs.personal import RELEVANCE, Shopper, chosen, items_of, orders_for
+from worker.designs.personal import RELEVANCE, Shopper, as_items, chosen, orders_for
+from worker.pictures.crowd import Crowd
 
 NOW: Final = datetime(2026, 11, 26, tzinfo=UTC)
 HIDDEN: Final = 12
@@ -95,10 +96,11 @@ def opened(release_folder: Path, index_folder: Path, *, garments: int) -> Studio
     encoder = Encoder.from_bytes((index_folder / "encoder.npz").read_bytes(), batch=16)
     plain = Untrained.from_bytes((index_folder / "plain.npz").read_bytes(), batch=16)
     features = novelty["plain"].astype(np.float32)
+    learned = Crowd(every.embeddings, np.float32)
     eye = Eye(
         "bench", encoder.side, encoder.channels,
-        Space(encoder.features, every.embeddings, float(novelty["learned_copy"])),
-        Space(plain.features, features, float(novelty["plain_copy"])),
+        Space(encoder.features, learned, float(novelty["learned_copy"])),
+        Space(plain.features, Crowd(features, np.float32), float(novelty["plain_copy"])),
     )  # fmt: skip
     gallery = hang(every.take(rows), space.read((index_folder / "space.npz").read_bytes()))
     project = _projection(features[rows])
@@ -201,7 +203,7 @@ def _best_of(
 ) -> NDArray[np.intp]:
     """Return the best, by the same ranker, of as many candidates that were made for nobody."""
     places = rng.choice(len(unasked), CANDIDATES, replace=False)
-    items = items_of([unasked[place] for place in places], studio.gallery.items.vocabulary)
+    items = as_items([unasked[place] for place in places], studio.gallery.items.vocabulary)
     features = studio.gallery.space.features(items)
     picked = diverse(
         taste.posterior.means(features), features[:, :-1], looks(items), count=KEPT,

@@ -10,7 +10,7 @@ from shared.errors import ConflictError
 from shared.schemas.designs import ForShopper, Latent, Reason
 from shared.schemas.jobs import DesignSpec
 from shared.taste.gallery import Gallery
-from shared.taste.items import UNKNOWN, Items
+from shared.taste.items import Items, described
 from shared.taste.learning import Taste
 from shared.taste.ranking import diverse, looks
 from shared.taste.reasons import reasons
@@ -114,7 +114,7 @@ def chosen(member: Member, shopper: Shopper, *, relevance: float = RELEVANCE) ->
     usable = [one for one in member.drawn if not one.is_copy and one.embedding is not None]
     if not usable:
         return Member(member.spec, error=_nothing_left(len(member.drawn), "are copies of garments"))
-    items = items_of(usable, shopper.gallery.items.vocabulary)
+    items = as_items(usable, shopper.gallery.items.vocabulary)
     fit = np.flatnonzero(allowed(items, shopper.filters))
     if not len(fit):
         return Member(member.spec, error=_nothing_left(len(usable), "are as the wishes ask"))
@@ -135,25 +135,19 @@ def chosen(member: Member, shopper: Shopper, *, relevance: float = RELEVANCE) ->
     return replace(member, drawn=tuple(best))
 
 
-def items_of(drawn: Sequence[Drawn], vocabulary: Mapping[str, tuple[str, ...]]) -> Items:
+def as_items(drawn: Sequence[Drawn], vocabulary: Mapping[str, tuple[str, ...]]) -> Items:
     """Return designs as items that a taste can score.
 
     Args:
         drawn: designs that were looked at.
         vocabulary: of the catalog; values that it does not hold are unknown.
     """
-    labels = np.full((len(drawn), len(vocabulary)), UNKNOWN, np.int32)
-    for row, one in enumerate(drawn):
-        for column, (name, values) in enumerate(vocabulary.items()):
-            value = one.condition.get(name)
-            if value in values:
-                labels[row, column] = values.index(value)
-    return Items(
-        ids=tuple(f"candidate {row}" for row in range(len(drawn))),
-        embeddings=np.stack([_known(one.embedding) for one in drawn]),
-        colours=np.stack([_known(one.colours) for one in drawn]),
-        labels=labels,
-        vocabulary=vocabulary,
+    return described(
+        [f"candidate {row}" for row in range(len(drawn))],
+        np.stack([_known(one.embedding) for one in drawn]),
+        np.stack([_known(one.colours) for one in drawn]),
+        [one.condition for one in drawn],
+        vocabulary,
     )
 
 

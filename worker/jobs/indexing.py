@@ -19,8 +19,8 @@ from shared.taste import space as feature_space
 from shared.taste.items import Items
 from worker.gan.checkpoint import pack, unpack
 from worker.gan.data import Dataset
-from worker.gan.measure.neighbours import nearest
 from worker.jobs.datasets import encode_colours, encode_labels, load_dataset, starts_of
+from worker.pictures.crowd import Crowd
 from worker.runtime import Runtime
 
 LOG: Final = logging.getLogger(__name__)
@@ -139,7 +139,7 @@ def copy_distance(held: Features, learned: Features) -> float:
         held: float32 [m, d], garments that were held out.
         learned: float32 [n, d], those that were not.
     """
-    return float(np.quantile(nearest(held, learned), COPY_QUANTILE))
+    return float(np.quantile(Crowd(learned).nearest(held), COPY_QUANTILE))
 
 
 def _items(runtime: Runtime, spec: TrainingSpec, embeddings: Features) -> Items:
@@ -194,10 +194,11 @@ def index_catalog(
         on_progress: of that training.
     """
     from worker.gan.measure.encoder import Encoder, train_encoder
+    from worker.gan.measure.extractors import file_of
     from worker.gan.measure.untrained import Untrained
 
     garments = dataset or load_dataset(runtime, spec)
-    kept = files.get("extractor-B.npz")
+    kept = files.get(file_of(Encoder.letter))
     if kept is None:
         rows, _ = garments.split(spec.heldout)
         encoder: Any = train_encoder(
@@ -205,7 +206,7 @@ def index_catalog(
         )
     else:
         encoder = Encoder.from_bytes(kept)
-    drawn = files.get("extractor-C.npz")
+    drawn = files.get(file_of(Untrained.letter))
     plain = (
         Untrained(frame=garments.frame, channels=garments.channels)
         if drawn is None
