@@ -111,19 +111,41 @@ def build(
     if not len(held):  # too few to hold any out: each tenth stands for them
         held = np.arange(0, dataset.n, 10)
         rows = np.setdiff1d(np.arange(dataset.n), held)
+    items = _items(runtime, spec, features["learned"])
+    files = files_of(items, features, (rows, held), encoder=encoder, plain=plain)
+    return Built(encoder.digest, spec.catalog_id, spec.catalog_version, len(items), files)
+
+
+def files_of(
+    items: Items,
+    features: Mapping[str, Features],
+    parted: tuple[NDArray[np.intp], NDArray[np.intp]],
+    *,
+    encoder: Sees,
+    plain: Sees,
+) -> dict[str, bytes]:
+    """Return an index' files by name.
+
+    Args:
+        items: the garments.
+        features: their `learned` and `plain` ones.
+        parted: rows that the encoder learned from, and those that were held out, by whose
+            distances it is judged what a copy is.
+        encoder: that learned the catalog.
+        plain: that learned nothing.
+    """
+    rows, held = parted
     copies = {
-        f"{name}_copy": np.float32(copy_distance(seen[held], seen[rows]))
+        f"{name}_copy": np.array(copy_distance(seen[held], seen[rows]), np.float32)
         for name, seen in features.items()
     }
-    items = _items(runtime, spec, features["learned"])
-    files = {
+    return {
         GARMENTS: garment_index.write(items),
         SPACE: feature_space.write(feature_space.learn(items)),
         ENCODER: encoder.to_bytes(),
         PLAIN: plain.to_bytes(),
-        NOVELTY: pack({"plain": features["plain"], **{k: np.array(v) for k, v in copies.items()}}),
+        NOVELTY: pack({"plain": features["plain"], **copies}),
     }
-    return Built(encoder.digest, spec.catalog_id, spec.catalog_version, len(items), files)
 
 
 def _seen(eye: Sees, dataset: Dataset, before: Features | None) -> Features:
