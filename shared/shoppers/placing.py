@@ -13,7 +13,7 @@ from shared.records.designs import SeenDesign
 from shared.schemas.designs import COLOUR_KEYS
 from shared.schemas.shoppers import NotCounted
 from shared.taste import Gallery, Items, Signal, join
-from shared.taste.items import UNKNOWN
+from shared.taste.items import described
 from shared.taste.observations import BACKGROUND
 
 _STORED: Final = np.dtype("<f2")
@@ -78,21 +78,11 @@ def items_of(seen: Sequence[SeenDesign]) -> Items:
     Args:
         seen: all by one encoder.
     """
-    labels = [_labels(one.condition) for one in seen]
-    names = sorted({name for one in labels for name in one})
-    vocabulary = {
-        name: tuple(sorted({one[name] for one in labels if name in one})) for name in names
-    }
-    codes = [
-        [vocabulary[name].index(one[name]) if name in one else UNKNOWN for name in names]
-        for one in labels
-    ]
-    return Items(
-        ids=tuple(one.id for one in seen),
-        embeddings=np.stack([_embedding(one) for one in seen]),
-        colours=np.stack([_colours(one) for one in seen]),
-        labels=np.array(codes, dtype=np.int32).reshape(len(seen), len(names)),
-        vocabulary=vocabulary,
+    return described(
+        [one.id for one in seen],
+        np.stack([_embedding(one) for one in seen]),
+        np.stack([_colours(one) for one in seen]),
+        [_labels(one.condition) for one in seen],
     )
 
 

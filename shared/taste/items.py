@@ -100,6 +100,41 @@ class Items:
                 raise InvalidInputError(f"a code of {name} is outside its {len(values)} values")
 
 
+def described(
+    ids: Sequence[str],
+    embeddings: Singles,
+    colours: Singles,
+    told: Sequence[Mapping[str, str]],
+    vocabulary: Mapping[str, tuple[str, ...]] | None = None,
+) -> Items:
+    """Return items whose labels are told in words.
+
+    Args:
+        ids: n different ids.
+        embeddings: as `Items` has them.
+        colours: as `Items` has them.
+        told: attribute -> value of each item. What a given vocabulary does not hold is not known.
+        vocabulary: such as a catalog's; unset, all that is told, in the order of the alphabet.
+    """
+    if vocabulary is None:
+        names = sorted({name for one in told for name in one})
+        vocabulary = {
+            name: tuple(sorted({one[name] for one in told if name in one})) for name in names
+        }
+    codes = [[_code(one.get(name), values) for name, values in vocabulary.items()] for one in told]
+    return Items(
+        ids=tuple(ids),
+        embeddings=embeddings,
+        colours=colours,
+        labels=np.array(codes, dtype=np.int32).reshape(len(told), len(vocabulary)),
+        vocabulary=vocabulary,
+    )
+
+
+def _code(value: str | None, values: tuple[str, ...]) -> int:
+    return values.index(value) if value in values else UNKNOWN
+
+
 def join(parts: Sequence[Items]) -> Items:
     """Return the rows of all parts, one after the other, such as a catalog and its designs.
 

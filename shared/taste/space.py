@@ -19,6 +19,12 @@ from shared.taste.prototypes import Prototypes
 KIND: Final = "feature space 1"
 COLOUR: Final = "colour"
 MOST_COMPONENTS: Final = 32
+EVENNESS: Final = 0.5
+"""How far components are evened out: 0 leaves each its own variance, 1 makes all equal. The later
+ones hold less of what garments differ by and more of the encoder's noise. After ten likes simulated
+shoppers' NDCG@10 was higher by 4 to 13% at 0.5 than at 1, in each of three worlds, and by less at
+0."""
+
 LEAST_GARMENTS: Final = 5
 """Of a label value, for a column of its own: with fewer, one like says nothing of the value."""
 
@@ -29,15 +35,15 @@ _BLOCK: Final = 8192
 class FeatureSpace:
     """How items become rows of numbers; learned from one catalog, then fixed.
 
-    Columns are, in this order: the embedding's principal components, whitened; colour (families,
-    then CIELAB); one for each common label value; likeness to typical garments in all of these; and
-    a constant 1, for how readily a shopper likes anything at all. The embedding, colour, all labels
-    together, and likeness each have a total variance of 1 over the catalog, so that none drowns the
-    others. What is not known of an item counts as the catalog's mean, 0.
+    Columns are, in this order: the embedding's principal components, half whitened; colour
+    (families, then CIELAB); one for each common label value; likeness to typical garments in all of
+    these; and a constant 1, for how readily a shopper likes anything at all. The embedding, colour,
+    all labels together, and likeness each have a total variance of 1 over the catalog, so that none
+    drowns the others. What is not known of an item counts as the catalog's mean, 0.
 
     Attributes:
         centre: float32 ``[128]``, mean embedding.
-        axes: float32 ``[128, k]``, to whitened and scaled components; k at most 32.
+        axes: float32 ``[128, k]``, to half whitened and scaled components; k at most 32.
         colour_mean: float32 ``[19]``.
         colour_scale: what centred colour features are multiplied with.
         values: (attribute, value) of each label column.
@@ -210,7 +216,10 @@ def _built(heading: dict[str, Any], arrays: Arrays) -> FeatureSpace:
 
 
 def _principal(embeddings: Singles) -> tuple[Singles, Singles]:
-    """Return the centre ``[128]`` and the axes ``[128, k]`` to components of variance 1 / k."""
+    """Return the centre ``[128]`` and the axes ``[128, k]`` to components.
+
+    Their variances go as the embedding's own to the power ``1 - EVENNESS``, and add up to 1.
+    """
     centre = embeddings.mean(0)
     centred = embeddings - centre
     spread, axes = np.linalg.eigh((centred.T @ centred).astype(np.float64) / len(embeddings))
@@ -222,7 +231,9 @@ def _principal(embeddings: Singles) -> tuple[Singles, Singles]:
     chosen = axes[:, :k]
     # An eigenvector's sign is the library's whim; without this, two machines learn two spaces.
     signs = np.sign(chosen[np.abs(chosen).argmax(0), np.arange(k)])
-    return centre, (chosen * signs / np.sqrt(spread[:k] * max(k, 1))).astype(np.float32)
+    wanted = spread[:k] ** (1 - EVENNESS)
+    scales = np.sqrt(wanted / (wanted.sum() * spread[:k]))
+    return centre, (chosen * signs * scales).astype(np.float32)
 
 
 def _common(items: Items) -> tuple[tuple[str, str], ...]:

@@ -5,11 +5,19 @@ from typing import Any
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
 from shared.errors import InvalidInputError
+from shared.shoppers.files import GARMENTS
 from shared.taste import index
-from tests.bench import machine, numbers, results, taste_simulation, taste_times
+from tests.bench import catalogs, machine, numbers, results, taste_simulation, taste_times
+from tests.bench.catalogs import NAMES, REAL, Name
+from tests.bench.indexed import indexed
+from tests.bench.judging import Judgement
+from tests.bench.studio import projection
 from tests.bench.taste_worlds import Setup, World, synthetic
+from worker.gan.checkpoint import unpack
+from worker.jobs.indexing import NOVELTY
 
 PARTS = ("simulation", "times")
 
@@ -22,6 +30,11 @@ PARTS = ("simulation", "times")
               help="A garment index, to rank real garments; needs --hidden.")  # fmt: skip
 @click.option("--hidden", type=click.Path(path_type=Path, exists=True),
               help="Their .npy [n, h], another embedding: what tastes are made of.")  # fmt: skip
+@click.option("--data", type=click.Choice(NAMES), help="A catalog to rank, as extractor B sees it; "
+              "tastes are made of C's features.")  # fmt: skip
+@click.option("--root", default=REAL, show_default=True, type=click.Path(path_type=Path),
+              help="Where real data lies.")  # fmt: skip
+@click.option("--held-out", is_flag=True, help="Rank only garments of --data that no training saw.")
 @click.option("--teachers", default=150, show_default=True, help="Shoppers that came before.")
 @click.option("--judged", default=100, show_default=True, help="Shoppers of each world.")
 @click.option("--dislikes", default=0, show_default=True, help="Told for each like.")
@@ -34,18 +47,22 @@ PARTS = ("simulation", "times")
               show_default=True)  # fmt: skip
 def main(  # noqa: PLR0913 - one parameter an option is click's way
     *, out: Path, worlds: int, garments: int, index_file: Path | None, hidden: Path | None,
-    teachers: int, judged: int, dislikes: int, threshold: float, sharpness: float, large: int,
-    repeats: int, parts: tuple[str, ...],
+    data: Any, root: Path, held_out: bool, teachers: int, judged: int, dislikes: int,
+    threshold: float, sharpness: float, large: int, repeats: int, parts: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Simulate shoppers of synthetic or real garments, and time the steps."""
     real = None if index_file is None else read(index_file, hidden)
     name = "synthetic" if index_file is None else index_file.stem
+    ranked = None
+    if data is not None:
+        real, tested = of_catalog(data, root, out, most=garments)
+        name, ranked = f"{data}{'-held-out' if held_out else ''}", tested if held_out else None
     if "simulation" in parts:
         setup = Setup(
             teachers=teachers, judged=judged, dislikes=dislikes, threshold=threshold,
             sharpness=sharpness,
         )  # fmt: skip
-        told = simulated(worlds, garments, real, setup)
+        told = simulated(worlds, garments, real, setup, ranked)
         results.write(out / f"taste-{name}-{dislikes}-dislikes-{threshold:g}.json", told)
         click.echo(taste_simulation.as_text(told["table"]))
     if "times" in parts:
@@ -72,12 +89,31 @@ def read(index_file: Path, hidden: Path | None) -> World:
     return World(items, (rows - rows.mean(0)) / spread)
 
 
-def simulated(worlds: int, garments: int, real: World | None, setup: Setup) -> dict[str, Any]:
+def of_catalog(data: Name, root: Path, out: Path, *, most: int) -> tuple[World, NDArray[np.bool_]]:
+    """Index a catalog; returns at most so many garments, and which were held out of training."""
+    catalog = catalogs.read(data, root=root)
+    found = indexed(catalog, Judgement(catalog, out), out)
+    items = index.read((found.folder / GARMENTS).read_bytes())
+    plain = unpack((found.folder / NOVELTY).read_bytes())["plain"].astype(np.float32)
+    rows = np.arange(0, len(items), max(1, len(items) // most))
+    hidden = projection(plain[rows])(plain[rows])
+    return World(items.take(rows), hidden), found.held_out[rows]
+
+
+def simulated(
+    worlds: int,
+    garments: int,
+    real: World | None,
+    setup: Setup,
+    held_out: NDArray[np.bool_] | None = None,
+) -> dict[str, Any]:
     """Simulate so many worlds; of real garments, so many populations of shoppers."""
     found = []
     for seed in range(1, worlds + 1):
         world = real or synthetic(seed, garments)
-        told = taste_simulation.simulate(world.items, world.hidden, seed=seed, setup=setup)
+        told = taste_simulation.simulate(
+            world.items, world.hidden, seed=seed, setup=setup, held_out=held_out
+        )
         found.append(told)
     return {
         "table": taste_simulation.summarise(found, seed=0),

@@ -57,7 +57,12 @@ TOP: Final = 10
 
 
 def simulate(
-    items: Items, hidden: Floats, *, seed: int, setup: Setup
+    items: Items,
+    hidden: Floats,
+    *,
+    seed: int,
+    setup: Setup,
+    held_out: NDArray[np.bool_] | None = None,
 ) -> dict[int, dict[str, dict[str, list[float]]]]:
     """Simulate shoppers of one catalog, synthetic or real.
 
@@ -66,6 +71,8 @@ def simulate(
         hidden: ``[n, h]``; another embedding of the same garments that the ranker does not see.
         seed: of shoppers and what they look at.
         setup: how.
+        held_out: ``[n]``, garments that the encoder did not learn from. Where given, only they are
+            ranked, and judged shoppers look through the others; teachers look through all.
 
     Returns:
         Number of likes -> method -> measure (``ndcg``, ``gain`` in standard deviations of hidden
@@ -76,7 +83,9 @@ def simulate(
     tastes = hidden_tastes(hidden, rng, setup)
     teachers, judged = tastes[: setup.teachers], tastes[setup.teachers :]
     counts, prior = _taught(gallery, teachers, rng, setup)
-    ranker = Rankers(gallery, counts, priors.broad(gallery.space), prior)
+    ranked = np.ones(len(items), np.bool_) if held_out is None else held_out
+    shown = ranked if held_out is None else ~held_out
+    ranker = Rankers(gallery, counts, priors.broad(gallery.space), prior, ranked, shown)
     return {likes: _judged(ranker, judged, likes, rng, setup) for likes in setup.feedback}
 
 
@@ -102,12 +111,16 @@ class Rankers:
         counts: ``[n]``, teachers who like each garment.
         broad: the prior without teachers.
         prior: the one learned from them.
+        ranked: ``[n]``, garments that are ranked.
+        shown: ``[n]``, garments that judged shoppers look through.
     """
 
     gallery: Gallery
     counts: Floats
     broad: priors.Prior
     prior: priors.Prior
+    ranked: NDArray[np.bool_]
+    shown: NDArray[np.bool_]
 
     def orders(
         self, own: Evidence, other: Evidence, rng: np.random.Generator
@@ -125,9 +138,10 @@ class Rankers:
             "shuffled": self._by(fit(other.seen, self.prior.belief).means),
             "learned": self._by(learned.means),
         }
-        found = {name: _order(values, told) for name, values in scores.items()}
-        names = [self.gallery.items.ids[int(place)] for place in told]
-        shown = top(self.gallery, learned, count=TOP, exclude=names, relevance=RELEVANCE)
+        free = self.ranked.copy()
+        free[told] = False
+        found = {name: _order(values, free) for name, values in scores.items()}
+        shown = top(self.gallery, learned, count=TOP, allowed=free, relevance=RELEVANCE)
         found["shown"] = np.array([one.place for one in shown], dtype=np.intp)
         return found
 
@@ -228,12 +242,13 @@ def _judged(
     ranker: Rankers, judged: Floats, likes: int, rng: np.random.Generator, setup: Setup
 ) -> dict[str, dict[str, list[float]]]:
     told = [
-        _evidence(ranker.gallery, *browse(liking, likes, rng, setup), rng, setup)
-        for liking in judged
+        _evidence(ranker.gallery, *browse(seen, likes, rng, setup), rng, setup)
+        for seen in np.where(ranker.shown, judged, -np.inf)
     ]
     result: dict[str, dict[str, list[float]]] = {name: {"ndcg": [], "gain": []} for name in METHODS}
     for place, (liking, own) in enumerate(zip(judged, told, strict=True)):
-        right = liking >= np.quantile(liking, 1 - setup.relevant)
+        right = liking >= np.quantile(liking[ranker.ranked], 1 - setup.relevant)
+        right &= ranker.ranked
         right[own.items[: own.said]] = False
         for name, order in ranker.orders(own, told[place - 1], rng).items():
             result[name]["ndcg"].append(ndcg(order, right))
@@ -253,7 +268,5 @@ def _evidence(
     return observe(signals, gallery, now=NOW, rng=background)
 
 
-def _order(scores: Floats, told: Places) -> Places:
-    left = scores.copy()
-    left[told] = -np.inf
-    return np.argsort(-left, kind="stable")[:TOP]
+def _order(scores: Floats, free: NDArray[np.bool_]) -> Places:
+    return np.argsort(-np.where(free, scores, -np.inf), kind="stable")[:TOP]

@@ -1,7 +1,7 @@
 """From drawn images to encoded pictures, with what makes each of them again."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from shared.colour import lab_to_hex
 from shared.pictures.likeness import as_signed, perceptual_hashes
 from shared.schemas.designs import ImageFormat, Mix, Origin, Variation, Walk
 from shared.schemas.jobs import DesignSpec
-from worker.designs.batch import Drawn, Generates, Member, draw
+from worker.designs.batch import Drawn, Member
 from worker.designs.images import animate, encode
 from worker.designs.marks import stamp_of
 from worker.designs.orders import is_own
@@ -73,24 +73,6 @@ class Made:
     pictures: tuple[Picture, ...] = ()
     error: Exception | None = None
     told: Mapping[str, Any] | None = None
-
-
-def make(
-    generator: Generates,
-    specs: Sequence[DesignSpec],
-    *,
-    is_wanted: Callable[[int], bool] = lambda _index: True,
-) -> list[Made]:
-    """Draw and encode all members, in this thread; `draw` and `encoded` are the two halves.
-
-    Args:
-        generator: the release's generator.
-        specs: what each member asks for.
-        is_wanted: asked after the forward pass, by the member's place: one that was cancelled
-            meanwhile is not encoded.
-    """
-    drawn = draw(generator, specs)
-    return [encoded(member) if is_wanted(index) else Made() for index, member in enumerate(drawn)]
 
 
 def encoded(member: Member) -> Made:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from shared.pictures.resize import resize_pixels, to_channels
 from worker.designs.batch import Drawn
 from worker.pictures.colours import main_and_second, measure_colours
+from worker.pictures.crowd import Crowd
 
 Features = NDArray[np.float32]
 Embed = Callable[[NDArray[np.uint8]], Features]
@@ -24,32 +24,19 @@ class Space:
 
     Attributes:
         embed: uint8 [n, size, size, channels] -> float32 [n, d].
-        garments: float32 [m, d], those that the release learned from.
+        garments: those that the release learned from, by their features.
         copy: a design nearer to a garment than this is a copy: the first percentile of the
             distances from garments that were held out to those that were not.
     """
 
     embed: Embed
-    garments: Features
+    garments: Crowd
     copy: float
 
-    @cached_property
-    def _lengths(self) -> NDArray[np.float32]:
-        """Squared, of all garments, [m]: the same for every batch."""
-        lengths: NDArray[np.float32] = np.square(self.garments).sum(1)
-        return lengths
-
-    def nearest(self, features: Features) -> NDArray[np.float32]:
-        """Return the distance of each row [n, d] to its nearest garment, [n]."""
-        if not len(self.garments):
-            return np.full(len(features), np.inf, np.float32)
-        squares = (
-            np.square(features).sum(1)[:, None]
-            + self._lengths[None]
-            - 2 * features @ self.garments.T
-        )
-        nearest: NDArray[np.float32] = np.sqrt(np.maximum(squares.min(axis=1), 0))
-        return nearest.astype(np.float32)
+    def copies(self, features: Features) -> NDArray[np.bool_]:
+        """Return which rows [n, d] are as near to a garment as copies are, [n]."""
+        near: NDArray[np.bool_] = self.garments.nearest(features) < self.copy
+        return near
 
 
 @dataclass(frozen=True)
@@ -83,12 +70,11 @@ class Eye:
         pixels = np.stack([one.pixels for one in drawn])
         seen = to_channels(resize_pixels(pixels, self.size), self.channels)
         embeddings = self.learned.embed(seen)
-        near = self.learned.nearest(embeddings) < self.learned.copy
+        near = self.learned.copies(embeddings)
         # The second look costs as much as the first, and is asked for one in a hundred.
         doubtful = np.flatnonzero(near)
         if len(doubtful):
-            distances = self.plain.nearest(self.plain.embed(seen[doubtful]))
-            near[doubtful] = distances < self.plain.copy
+            near[doubtful] = self.plain.copies(self.plain.embed(seen[doubtful]))
         colours = colours_of(pixels)
         return [
             replace(one, embedding=embedding, colours=labs, is_copy=bool(copy))

@@ -6,15 +6,17 @@ from typing import Final
 
 import numpy as np
 
+from shared.colour import code_of
 from shared.errors import ConflictError
 from shared.schemas.designs import ForShopper, Latent, Reason
 from shared.schemas.jobs import DesignSpec
 from shared.taste.arrays import Floats, Places
 from shared.taste.gallery import Gallery
-from shared.taste.items import UNKNOWN, Items
+from shared.taste.items import Items, described
 from shared.taste.learning import Taste
 from shared.taste.ranking import diverse, looks
 from shared.taste.reasons import reasons
+from shared.taste.space import COLOUR
 from shared.taste.thompson import Known, Targets, propose
 from shared.taste.wishes import Wish, allowed
 from worker.designs.batch import Drawn, Generates, Member
@@ -28,6 +30,10 @@ after ten likes, the eight kept of 128 were worth 0.89 standard deviations at 0.
 
 NEAR_LIKED: Final = 0.3
 """Part of the candidates whose latents begin at a liked design's."""
+
+WANTED: Final = 0.5
+"""Part of the candidates that are asked for in a colour that the shopper wants, where they want
+one: garments' own colours may be far from it, and a taste can only choose among what is made."""
 
 _STRENGTH: Final = 0.6
 """How far such a candidate goes from there: far enough to differ, near enough to be of its kind."""
@@ -65,7 +71,8 @@ def orders_for(
 ) -> list[Order]:
     """Return the candidates for a shopper.
 
-    Conditions are drawn by Thompson sampling from the taste; what the request names holds for all.
+    Conditions are drawn by Thompson sampling from the taste, some of them in a colour that the
+    shopper wants; what the request names holds for all.
     Latents are new ones, and for some candidates begin at those of liked designs.
 
     Args:
@@ -81,12 +88,13 @@ def orders_for(
     count = max(way.candidates, spec.count)
     rng = np.random.default_rng([spec.seed, 1])
     known = Known(vocabulary=generator.vocabulary, colours=generator.slots > 0)
-    conditions = propose(
+    drawn = propose(
         shopper.taste.posterior, shopper.targets, known,
         count=count, rng=rng, wishes=shopper.filters,
     )  # fmt: skip
     if lean is not None:
-        conditions = _pulled(spec, shopper, known, lean, conditions)
+        drawn = _pulled(spec, shopper, known, lean, drawn)
+    conditions = _in_wanted_colours(drawn, shopper, generator, rng)
     asked = in_codes(spec.condition, slots=generator.slots)
     seeds = seeds_of(spec.model_copy(update={"count": count}))
     near = _places_near_liked(count, shopper, rng)
@@ -129,7 +137,7 @@ def chosen(
     usable = [one for one in member.drawn if not one.is_copy and one.embedding is not None]
     if not usable:
         return Member(member.spec, error=_nothing_left(len(member.drawn), "are copies of garments"))
-    items = items_of(usable, shopper.gallery.items.vocabulary)
+    items = as_items(usable, shopper.gallery.items.vocabulary)
     fit = np.flatnonzero(allowed(items, shopper.filters))
     if not len(fit):
         return Member(member.spec, error=_nothing_left(len(usable), "are as the wishes ask"))
@@ -187,25 +195,19 @@ def _pulled(
     return result
 
 
-def items_of(drawn: Sequence[Drawn], vocabulary: Mapping[str, tuple[str, ...]]) -> Items:
+def as_items(drawn: Sequence[Drawn], vocabulary: Mapping[str, tuple[str, ...]]) -> Items:
     """Return designs as items that a taste can score.
 
     Args:
         drawn: designs that were looked at.
         vocabulary: of the catalog; values that it does not hold are unknown.
     """
-    labels = np.full((len(drawn), len(vocabulary)), UNKNOWN, np.int32)
-    for row, one in enumerate(drawn):
-        for column, (name, values) in enumerate(vocabulary.items()):
-            value = one.condition.get(name)
-            if value in values:
-                labels[row, column] = values.index(value)
-    return Items(
-        ids=tuple(f"candidate {row}" for row in range(len(drawn))),
-        embeddings=np.stack([_known(one.embedding) for one in drawn]),
-        colours=np.stack([_known(one.colours) for one in drawn]),
-        labels=labels,
-        vocabulary=vocabulary,
+    return described(
+        [f"candidate {row}" for row in range(len(drawn))],
+        np.stack([_known(one.embedding) for one in drawn]),
+        np.stack([_known(one.colours) for one in drawn]),
+        [one.condition for one in drawn],
+        vocabulary,
     )
 
 
@@ -221,6 +223,31 @@ def _way(spec: DesignSpec) -> ForShopper:
         message = f"a {spec.way.type} job is nobody's; only a shopper's has candidates"
         raise TypeError(message)
     return spec.way
+
+
+def _in_wanted_colours(
+    conditions: Sequence[Mapping[str, str]],
+    shopper: Shopper,
+    generator: Generates,
+    rng: np.random.Generator,
+) -> list[Mapping[str, str]]:
+    """Return the conditions, some of them in colours that the shopper would like but need not have.
+
+    What must be is in all of them already.
+    """
+    wanted = [
+        code
+        for wish in shopper.taste.wishes
+        if (wish.kind, wish.attribute, wish.hard) == ("want", COLOUR, False)
+        and (code := code_of(wish.value)) is not None
+    ]
+    must = any((wish.kind, wish.attribute) == ("want", COLOUR) for wish in shopper.filters)
+    if not wanted or must or not generator.slots:
+        return list(conditions)
+    told = list(conditions)
+    for place in rng.permutation(len(told))[: round(WANTED * len(told))].tolist():
+        told[place] = {**told[place], COLOUR: wanted[int(rng.integers(len(wanted)))]}
+    return told
 
 
 def _places_near_liked(count: int, shopper: Shopper, rng: np.random.Generator) -> dict[int, int]:

@@ -7,6 +7,7 @@ from typing import Final
 from shared.errors import UnreadableSourceError
 from worker.gan.data import Dataset
 from worker.gan.measure.classifier import Classifier, has_labels, train_classifier
+from worker.gan.measure.extractors import file_of
 from worker.gan.measure.fitting import default_steps
 from worker.gan.measure.judge import Judge
 
@@ -23,8 +24,8 @@ STEPS_A_MINUTE: Final = 100
 IMAGES_A_STEP: Final = 500
 """The same for a budget in images: an eighth of them for A, a quarter for B."""
 
-FILE: Final = "extractor-A.npz"
-"""As `Extractors` name it, so that one that is kept serves both."""
+FILE: Final = file_of(Classifier.letter)
+"""Of the classifier: one that is kept serves the judge and the figures."""
 
 
 class Judging:

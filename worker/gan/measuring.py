@@ -13,7 +13,7 @@ from shared.errors import UnreadableSourceError
 from worker.gan.data import Dataset
 from worker.gan.judging import FEWEST, Judging
 from worker.gan.measure.encoder import Encoder, train_encoder
-from worker.gan.measure.extractors import Extractors
+from worker.gan.measure.extractors import Extractors, file_of
 from worker.gan.measure.judge import Sampler
 from worker.gan.measure.suite import measure
 from worker.gan.measure.untrained import Untrained
@@ -28,8 +28,6 @@ the training itself."""
 
 
 LOG: Final = logging.getLogger(__name__)
-
-ENCODER: Final = "extractor-B.npz"
 
 
 @dataclass(frozen=True)
@@ -129,8 +127,9 @@ def _extractors(
 
 
 def _encoder_kept(kept: Mapping[str, bytes]) -> Encoder | None:
+    file = file_of(Encoder.letter)
     try:
-        return Encoder.from_bytes(kept[ENCODER]) if ENCODER in kept else None
+        return Encoder.from_bytes(kept[file]) if file in kept else None
     except UnreadableSourceError as error:
         LOG.warning("The kept encoder is trained again: %s", error)
         return None

@@ -1,18 +1,23 @@
 """The releases that a generation worker has in memory."""
 
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from shared.errors import ReleaseCorruptError
 from shared.records import models
 from worker.designs.batch import Generates
-from worker.jobs.eyes import Sight, open_sight
+from worker.jobs.eyes import Sight, follow_index, open_sight
 from worker.runtime import Runtime
 
 LOG: Final = logging.getLogger(__name__)
+
+FOLLOWED_AFTER: Final = 15.0
+"""Seconds after which it is asked again whether the catalog of a release in use has a newer index.
+The chore that brings indexes up to their catalogs runs once a minute."""
 
 _FILES: Final = ("generator.npz", "generator.json")
 
@@ -36,14 +41,33 @@ class Loaded:
 
 
 Load = Callable[[Runtime, str], Loaded]
+Follow = Callable[[Runtime, str, Sight | None], Sight | None]
 
 
 class Generators:
-    """Loaded releases, least recently used first out once they hold more than the limit."""
+    """Loaded releases, least recently used first out once they hold more than the limit.
 
-    def __init__(self, load: Load) -> None:
+    What designs are seen with follows the catalog: while a release is used, it is looked every
+    `FOLLOWED_AFTER` seconds whether a newer index was published. The generator stays as it is.
+
+    Args:
+        load: reads a release.
+        follow: returns the newest sight of a release, given the one so far.
+        clock: seconds that only grow.
+    """
+
+    def __init__(
+        self,
+        load: Load,
+        *,
+        follow: Follow = follow_index,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._load = load
+        self._follow = follow
+        self._clock = clock
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
+        self._seen_at: dict[str, float] = {}
 
     def load_with(self, load: Load) -> None:
         """Load releases in another way from now on; benchmarks put a simulated device here."""
@@ -55,7 +79,7 @@ class Generators:
         return self._loaded.keys()
 
     def get(self, runtime: Runtime, release_id: str) -> Loaded:
-        """Return a release, loaded and warmed on first use.
+        """Return a release, loaded and warmed on first use, with a sight of late.
 
         Raises:
             NotFoundError: there is no such release.
@@ -63,6 +87,12 @@ class Generators:
         """
         if release_id not in self._loaded:
             self._loaded[release_id] = self._load(runtime, release_id)
+            self._seen_at[release_id] = self._clock()
+        elif self._clock() - self._seen_at[release_id] >= FOLLOWED_AFTER:
+            loaded = self._loaded[release_id]
+            sight = self._follow(runtime, release_id, loaded.sight)
+            self._loaded[release_id] = replace(loaded, sight=sight)
+            self._seen_at[release_id] = self._clock()
         self._loaded.move_to_end(release_id)
         self._make_room(runtime.settings.models_memory)
         return self._loaded[release_id]
@@ -71,6 +101,7 @@ class Generators:
         """Let go of the oldest; the one just asked for stays, whatever it holds."""
         while len(self._loaded) > 1 and sum(one.nbytes for one in self._loaded.values()) > limit:
             gone, _ = self._loaded.popitem(last=False)
+            del self._seen_at[gone]
             LOG.info("Let go of release %s", gone)
 
 
@@ -97,4 +128,7 @@ def load_release(runtime: Runtime, release_id: str) -> Loaded:
     generator = load_generator(files)
     generator.warm()
     LOG.info("Loaded release %s", release_id)
-    return Loaded(generator, open_sight(runtime, release_id))
+    sight = open_sight(runtime, release_id)
+    if sight is None:
+        LOG.info("Its catalog has no index: designs of release %s are not seen", release_id)
+    return Loaded(generator, sight)

@@ -19,8 +19,8 @@ from shared.taste import space as feature_space
 from shared.taste.items import Items
 from worker.gan.checkpoint import pack, unpack
 from worker.gan.data import Dataset
-from worker.gan.measure.neighbours import nearest
 from worker.jobs.datasets import encode_colours, encode_labels, load_dataset, starts_of
+from worker.pictures.crowd import Crowd
 from worker.runtime import Runtime
 
 LOG: Final = logging.getLogger(__name__)
@@ -111,19 +111,41 @@ def build(
     if not len(held):  # too few to hold any out: each tenth stands for them
         held = np.arange(0, dataset.n, 10)
         rows = np.setdiff1d(np.arange(dataset.n), held)
+    items = _items(runtime, spec, features["learned"])
+    files = files_of(items, features, (rows, held), encoder=encoder, plain=plain)
+    return Built(encoder.digest, spec.catalog_id, spec.catalog_version, len(items), files)
+
+
+def files_of(
+    items: Items,
+    features: Mapping[str, Features],
+    parted: tuple[NDArray[np.intp], NDArray[np.intp]],
+    *,
+    encoder: Sees,
+    plain: Sees,
+) -> dict[str, bytes]:
+    """Return an index' files by name.
+
+    Args:
+        items: the garments.
+        features: their `learned` and `plain` ones.
+        parted: rows that the encoder learned from, and those that were held out, by whose
+            distances it is judged what a copy is.
+        encoder: that learned the catalog.
+        plain: that learned nothing.
+    """
+    rows, held = parted
     copies = {
-        f"{name}_copy": np.float32(copy_distance(seen[held], seen[rows]))
+        f"{name}_copy": np.array(copy_distance(seen[held], seen[rows]), np.float32)
         for name, seen in features.items()
     }
-    items = _items(runtime, spec, features["learned"])
-    files = {
+    return {
         GARMENTS: garment_index.write(items),
         SPACE: feature_space.write(feature_space.learn(items)),
         ENCODER: encoder.to_bytes(),
         PLAIN: plain.to_bytes(),
-        NOVELTY: pack({"plain": features["plain"], **{k: np.array(v) for k, v in copies.items()}}),
+        NOVELTY: pack({"plain": features["plain"], **copies}),
     }
-    return Built(encoder.digest, spec.catalog_id, spec.catalog_version, len(items), files)
 
 
 def _seen(eye: Sees, dataset: Dataset, before: Features | None) -> Features:
@@ -139,7 +161,7 @@ def copy_distance(held: Features, learned: Features) -> float:
         held: float32 [m, d], garments that were held out.
         learned: float32 [n, d], those that were not.
     """
-    return float(np.quantile(nearest(held, learned), COPY_QUANTILE))
+    return float(np.quantile(Crowd(learned).nearest(held), COPY_QUANTILE))
 
 
 def _items(runtime: Runtime, spec: TrainingSpec, embeddings: Features) -> Items:
@@ -194,10 +216,11 @@ def index_catalog(
         on_progress: of that training.
     """
     from worker.gan.measure.encoder import Encoder, train_encoder
+    from worker.gan.measure.extractors import file_of
     from worker.gan.measure.untrained import Untrained
 
     garments = dataset or load_dataset(runtime, spec)
-    kept = files.get("extractor-B.npz")
+    kept = files.get(file_of(Encoder.letter))
     if kept is None:
         rows, _ = garments.split(spec.heldout)
         encoder: Any = train_encoder(
@@ -205,7 +228,7 @@ def index_catalog(
         )
     else:
         encoder = Encoder.from_bytes(kept)
-    drawn = files.get("extractor-C.npz")
+    drawn = files.get(file_of(Untrained.letter))
     plain = (
         Untrained(frame=garments.frame, channels=garments.channels)
         if drawn is None

@@ -8,8 +8,9 @@ import pytest
 
 from shared.artifacts import keys
 from shared.demo.drawn import write_archive
+from shared.errors import TasteCorruptError
 from shared.jobs.submit import enqueue
-from shared.records import catalogs, indexes
+from shared.records import catalogs, indexes, models
 from shared.records.indexes import Index
 from shared.schemas.catalogs import CatalogRequest
 from shared.schemas.jobs import Budget, IngestSpec, TrainingSpec, UploadSource
@@ -20,6 +21,7 @@ from shared.taste.ranking import nearest
 from tests.fixtures.rows import a_site
 from worker import attempt
 from worker.gan.checkpoint import unpack
+from worker.jobs.eyes import follow_index, open_sight
 from worker.jobs.indexing import copy_distance, index_catalog, refresh_stale
 from worker.jobs.ingest import ingest_garments
 from worker.runtime import Runtime
@@ -123,6 +125,54 @@ def test_a_grown_catalog_is_indexed_again_without_looking_at_old_garments_twice(
     novelty = unpack(runtime.store.read(f"{second.artifact}novelty.npz"))
     assert novelty["plain"].shape == (second.garments, 128)
     assert refresh_stale(runtime) == 0
+
+
+def released(runtime: Runtime, site: str, catalog_id: str) -> str:
+    """Add the row of a release of the catalog; its files are not needed to see."""
+    values = {
+        "job_id": "job_1", "catalog_id": catalog_id, "catalog_version": 1, "size": 16,
+        "channels": 3, "vocabulary": {}, "card": {}, "artifact": "releases/none/",
+        "sha256": "0" * 64,
+    }  # fmt: skip
+    with runtime.records.transaction() as tx:
+        return models.publish(tx, site, model="m", release_id="rel_1", values=values).id
+
+
+def test_a_release_in_use_is_seen_with_the_garments_that_were_added_since(
+    runtime: Runtime, site: str, catalog_id: str, tmp_path: Path
+) -> None:
+    add(runtime, site, catalog_id, tmp_path, count=100, seed=1)
+    indexed(runtime, site, catalog_id)
+    release_id = released(runtime, site, catalog_id)
+    first = open_sight(runtime, release_id)
+    assert first is not None
+    assert follow_index(runtime, release_id, first) is first
+    add(runtime, site, catalog_id, tmp_path, count=40, seed=2)
+    assert follow_index(runtime, release_id, first) is first, "it is not indexed yet"
+    refresh_stale(runtime)
+    second = follow_index(runtime, release_id, first)
+    assert second is not None
+    assert second.index == newest(runtime, site, catalog_id)
+    assert len(second.gallery.items) > len(first.gallery.items)
+    assert len(second.eye.plain.garments) == len(second.eye.learned.garments)
+    assert len(second.eye.learned.garments) == second.index.garments
+    assert second.networks is first.networks, "the encoder is the same: it is not compiled again"
+
+
+def test_a_newer_index_that_is_damaged_leaves_the_older_one_in_use(
+    runtime: Runtime, site: str, catalog_id: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    add(runtime, site, catalog_id, tmp_path, count=100, seed=1)
+    indexed(runtime, site, catalog_id)
+    release_id = released(runtime, site, catalog_id)
+    first = open_sight(runtime, release_id)
+    add(runtime, site, catalog_id, tmp_path, count=40, seed=2)
+    refresh_stale(runtime)
+    runtime.store.put(f"{newest(runtime, site, catalog_id).artifact}garments.npz", b"damaged")
+    assert follow_index(runtime, release_id, first) is first
+    assert "is seen with the older" in caplog.text
+    with pytest.raises(TasteCorruptError):
+        follow_index(runtime, release_id, None)
 
 
 def test_a_catalog_that_was_never_trained_on_has_nothing_to_refresh(

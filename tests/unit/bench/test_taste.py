@@ -1,6 +1,7 @@
 """The simulation of shoppers runs to its end, is fair to its rivals, and takes real garments."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from click.testing import CliRunner
 
 from shared.errors import InvalidInputError
 from shared.taste import index
+from shared.taste.observations import Evidence
 from tests.bench import bench_taste, taste_simulation, taste_worlds
 from tests.bench.taste_worlds import Setup
 
@@ -65,6 +67,30 @@ def test_ndcg_is_one_when_all_are_right_and_less_when_right_ones_come_late() -> 
 def test_a_ranking_with_nothing_right_to_find_is_not_scored() -> None:
     with pytest.raises(InvalidInputError, match="more garments"):
         taste_simulation.ndcg(np.arange(10), np.zeros(100, np.bool_))
+
+
+def test_only_held_out_garments_are_ranked_and_only_others_are_liked() -> None:
+    world = taste_worlds.synthetic(15, 400)
+    held_out = np.arange(400) >= 300
+    seen: list[tuple[set[int], set[int]]] = []
+
+    class Noting(taste_simulation.Rankers):
+        def orders(
+            self, own: Evidence, other: Evidence, rng: np.random.Generator
+        ) -> Mapping[str, taste_worlds.Places]:
+            found = super().orders(own, other, rng)
+            ranked = {int(place) for order in found.values() for place in order}
+            seen.append((ranked, set(own.items[: own.said].tolist())))
+            return found
+
+    few = Setup(teachers=4, judged=3, feedback=(3,))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(taste_simulation, "Rankers", Noting)
+        taste_simulation.simulate(world.items, world.hidden, seed=3, setup=few, held_out=held_out)
+    assert len(seen) == 3
+    for ranked, liked in seen:
+        assert ranked <= set(range(300, 400))
+        assert liked <= set(range(300))
 
 
 def test_the_benchmark_takes_synthetic_and_real_garments(tmp_path: Path) -> None:

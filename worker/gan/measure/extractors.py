@@ -19,6 +19,11 @@ from worker.gan.measure.encoder import Encoder, train_encoder
 from worker.gan.measure.untrained import Untrained
 
 
+def file_of(letter: str) -> str:
+    """Return the name of an extractor's file, by which one that is kept is found again."""
+    return f"extractor-{letter}.npz"
+
+
 class Extractor(Protocol):
     """Turns images into features that can be compared.
 
@@ -82,7 +87,7 @@ class Extractors:
     def to_files(self) -> dict[str, bytes]:
         """Return one .npz an extractor, by file name; the same extractors give the same bytes."""
         every: list[Any] = self.present()
-        return {f"extractor-{one.letter}.npz": one.to_bytes() for one in every}
+        return {file_of(one.letter): one.to_bytes() for one in every}
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
@@ -92,12 +97,12 @@ class Extractors:
             UnreadableSourceError: a file is missing or damaged.
         """
         try:
-            b, c = files["extractor-B.npz"], files["extractor-C.npz"]
+            b, c = files[file_of(Encoder.letter)], files[file_of(Untrained.letter)]
         except KeyError as problem:
             raise UnreadableSourceError(
                 f"There is no {problem} among {sorted(files)}. Train the extractors anew."
             ) from problem
-        a = files.get("extractor-A.npz")
+        a = files.get(file_of(Classifier.letter))
         return cls(
             Classifier.from_bytes(a) if a is not None else None,
             Encoder.from_bytes(b),

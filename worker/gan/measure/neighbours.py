@@ -1,6 +1,5 @@
-"""Nearest neighbours in feature space: precision, recall, density, coverage, and copies."""
+"""Nearest neighbours in feature space: precision, recall, density and coverage."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,13 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import InvalidInputError
+from worker.pictures.crowd import Crowd, Features
 
 NEIGHBOURS: Final = 5
-
-_ROWS: Final = 512
-"""Rows compared at once: 512 x 60,000 distances are 245 MB."""
-
-Features = NDArray[np.float32] | NDArray[np.float64]
 Distances = NDArray[np.float64]
 
 
@@ -53,7 +48,7 @@ def prdc(real: Features, generated: Features, *, k: int = NEIGHBOURS) -> Prdc:
     reach, own_reach = _reaches(real, k), _reaches(generated, k)
     within = np.zeros(len(generated), np.int64)
     recalled, covered = 0, 0
-    for rows, strip in _strips(real, generated):
+    for rows, strip in Crowd(generated).strips(real):
         inside = strip <= reach[rows, np.newaxis]
         within += inside.sum(axis=0)
         covered += int(inside.any(axis=1).sum())
@@ -66,32 +61,10 @@ def prdc(real: Features, generated: Features, *, k: int = NEIGHBOURS) -> Prdc:
     )
 
 
-def nearest(features: Features, among: Features) -> Distances:
-    """Return each row's distance to the nearest of `among`: [n, d] and [m, d] -> [n]."""
-    found = [strip.min(axis=1) for _, strip in _strips(features, among)]
-    return np.sqrt(np.concatenate(found)) if found else np.zeros(0)
-
-
 def _reaches(features: Features, k: int) -> Distances:
     """Return the squared distance of each row to its k-th nearest other row."""
     found = []
-    for rows, strip in _strips(features, features):
+    for rows, strip in Crowd(features).strips(features):
         strip[np.arange(len(strip)), np.arange(rows.start, rows.start + len(strip))] = np.inf
         found.append(np.partition(strip, k - 1, axis=1)[:, k - 1])
     return np.concatenate(found)
-
-
-def _strips(first: Features, second: Features) -> Iterator[tuple[slice, Distances]]:
-    """Yield squared distances of a few rows of `first` to all of `second`, [rows, m]."""
-    # Distances from products lose digits far from the origin, so the origin is moved.
-    centre = second.mean(axis=0, dtype=np.float64)
-    others = second - centre
-    lengths = np.square(others).sum(axis=1)
-    for start in range(0, len(first), _ROWS):
-        rows = slice(start, start + _ROWS)
-        part = first[rows] - centre
-        strip = part @ others.T
-        strip *= -2.0
-        strip += lengths
-        strip += np.square(part).sum(axis=1)[:, np.newaxis]
-        yield rows, np.maximum(strip, 0.0, out=strip)

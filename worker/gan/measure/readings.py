@@ -18,7 +18,8 @@ from worker.gan.measure.distances import (
 )
 from worker.gan.measure.figures import key
 from worker.gan.measure.looking import Seen
-from worker.gan.measure.neighbours import nearest, prdc
+from worker.gan.measure.neighbours import prdc
+from worker.pictures.crowd import Crowd
 
 FEWEST_OF_VALUE: Final = 20
 """Garments of a value, on each side, below which its own distance is left out."""
@@ -65,7 +66,7 @@ class Yardstick:
         """Return the shares of images nearer to the catalog than held-out garments are."""
         found = {}
         for letter, limits in self._limits.items():
-            distances = nearest(seen.features[letter], self.catalog[letter])
+            distances = Crowd(self.catalog[letter]).nearest(seen.features[letter])
             for rank, limit in limits.items():
                 family = f"nearest_training_percentile.{rank}"
                 found[self.key(family, letter)] = float((distances < limit).mean())
@@ -83,7 +84,7 @@ class Yardstick:
     def _limits(self) -> dict[str, dict[str, float]]:
         limits = {}
         for letter, rows in self.catalog.items():
-            distances = nearest(self.reference.features[letter], rows)
+            distances = Crowd(rows).nearest(self.reference.features[letter])
             limits[letter] = {
                 rank: float(np.percentile(distances, percent)) for rank, percent in RANKS.items()
             }

@@ -10,8 +10,8 @@ from shared.errors import OutOfMemoryError
 from shared.schemas.designs import ImageFormat, Walk
 from shared.schemas.jobs import DesignSpec
 from tests.fixtures.painter import Dyer, Painter
-from worker.designs.batch import draw
-from worker.designs.encoding import make
+from worker.designs.batch import Generates, draw
+from worker.designs.encoding import Made, encoded
 from worker.designs.images import encode
 from worker.designs.orders import own, seeds_of
 
@@ -26,6 +26,11 @@ def spec(seed: int, count: int = 1, **changes: object) -> DesignSpec:
         "format": "png",
     }
     return DesignSpec.model_validate({**base, **changes})
+
+
+def make(generator: Generates, specs: Sequence[DesignSpec]) -> list[Made]:
+    """Draw and encode in one thread what the worker draws in one and encodes in another."""
+    return [encoded(member) for member in draw(generator, specs)]
 
 
 def grey_of(data: bytes) -> int:
@@ -80,11 +85,6 @@ def test_a_size_that_the_release_cannot_make_fails_alone() -> None:
     made = make(Painter(), [spec(1, size=64), spec(2)])
     assert "32 px" in str(made[0].error)
     assert made[1].error is None
-
-
-def test_a_member_that_is_no_longer_wanted_is_not_encoded() -> None:
-    made = make(Painter(), [spec(1), spec(2)], is_wanted=lambda index: index != 0)
-    assert [len(one.pictures) for one in made] == [0, 1]
 
 
 def test_a_batch_of_bad_members_needs_no_forward_pass() -> None:

@@ -6,6 +6,7 @@ from tests.fixtures.painter import Painter
 from worker.designs.batch import draw
 from worker.designs.looking import Eye, Space
 from worker.designs.novelty import TRIES, looked_at
+from worker.pictures.crowd import Crowd
 
 
 def greys(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -19,8 +20,8 @@ def eye(*garments: int, copy: float = 1.0, plain_copy: float = 1.0) -> Eye:
         encoder="e1",
         size=16,
         channels=1,
-        learned=Space(greys, known, copy),
-        plain=Space(greys, known, plain_copy),
+        learned=Space(greys, Crowd(known), copy),
+        plain=Space(greys, Crowd(known), plain_copy),
     )
 
 

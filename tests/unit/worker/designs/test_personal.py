@@ -149,6 +149,22 @@ def test_a_hard_wish_rules_out_what_is_otherwise(gallery: Gallery) -> None:
     assert {one.condition["colour"] for one in member.drawn} == {RED}
 
 
+def test_half_of_the_candidates_are_in_a_colour_that_is_wanted_and_not_required(
+    gallery: Gallery,
+) -> None:
+    whom = shopper(gallery, *BLUE_DRESSES, wishes=[Wish("want", "colour", "#2e7d32")])
+    orders = orders_for(spec(), whom, Tailor())
+    green = [order for order in orders if order.condition["colour"] == "#2e7d32"]
+    assert len(green) == 24
+    assert orders == orders_for(spec(), whom, Tailor())
+
+
+def test_a_colour_that_must_be_is_not_mixed_with_one_that_may(gallery: Gallery) -> None:
+    wishes = [Wish("want", "colour", RED, hard=True), Wish("want", "colour", "#2e7d32")]
+    orders = orders_for(spec(), shopper(gallery, wishes=wishes), Tailor())
+    assert {order.condition["colour"] for order in orders} == {RED}
+
+
 def test_a_hard_wish_that_no_garment_meets_ends_the_member_alone(gallery: Gallery) -> None:
     wishes = [Wish("want", "colour", "#00ff00", hard=True)]
     whom = shopper(gallery, wishes=wishes)

@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from shared.errors import InvalidInputError
-from worker.gan.measure.neighbours import Prdc, nearest, prdc
+from worker.gan.measure.neighbours import Prdc, prdc
 
 Rows = NDArray[np.float64]
 
@@ -52,17 +52,6 @@ def test_generated_images_all_alike_have_precision_but_no_recall() -> None:
     assert found.precision == 1.0
     assert found.recall <= 1 / 200
     assert found.coverage < 0.2
-
-
-def test_a_copy_is_at_no_distance() -> None:
-    many = cloud(1500, seed=6) + 100.0
-    found = nearest(many[700:710], many)
-    assert found == pytest.approx(np.zeros(10), abs=1e-5)
-
-
-def test_the_nearest_of_many_is_the_nearest_by_hand() -> None:
-    first, second = cloud(530, seed=7), cloud(40, seed=8)
-    assert nearest(first, second) == pytest.approx(apart(first, second).min(axis=1))
 
 
 def test_as_few_images_as_neighbours_are_refused() -> None:
