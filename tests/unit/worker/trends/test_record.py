@@ -10,7 +10,16 @@ import pytest
 from shared.errors import ReportCorruptError
 from shared.schemas.trends import TrendOptions, TrendReport
 from worker.trends.difference import difference
-from worker.trends.issued import Issued, issue, read, read_all, seasonal_naive, write
+from worker.trends.issued import (
+    Issued,
+    every_series,
+    issue,
+    key_of,
+    read,
+    read_all,
+    seasonal_naive,
+    write,
+)
 from worker.trends.observations import Observations
 from worker.trends.page import render
 from worker.trends.record import track_record
@@ -67,7 +76,7 @@ def test_every_forecast_that_came_due_is_scored_by_hand(
     errors, inside, naive = [], [], []
     for one in issues[:-1]:
         for row, key in enumerate(one.keys):
-            series = next(each for each in last.series if (each.attribute, each.value) == key[:2])
+            series = next(each for each in every_series(last) if key_of(each) == key)
             for column, day in enumerate(one.periods):
                 happened = series.share[last.periods.index(day)] if day in over else None
                 if happened is not None:
@@ -92,6 +101,16 @@ def test_the_newest_period_is_told_by_who_spoke_of_it_first(
     assert {line.ahead for line in record.lines} == {spoke.periods.index(date(2026, 7, 1)) + 1}
     one = record.lines[0]
     assert one.error == pytest.approx(one.happened - one.mean, abs=1e-5)
+
+
+def test_single_segments_are_issued_and_scored_too(
+    reports: Sequence[TrendReport], issues: list[Issued]
+) -> None:
+    names = {one.name for one in reports[-1].segments}
+    assert names
+    assert {key.segment for key in issues[-1].keys} == {None, *names}
+    record = track_record(reports[-1], issues[:-1])
+    assert {line.segment for line in record.lines} >= names
 
 
 def test_of_two_reports_with_one_origin_the_first_counts(
