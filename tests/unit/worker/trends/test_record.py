@@ -24,6 +24,7 @@ from worker.trends.observations import Observations
 from worker.trends.page import render
 from worker.trends.record import track_record
 from worker.trends.report import build_report
+from worker.trends.saying import news, of_data
 
 Shop = Callable[..., Observations]
 DAYS = ("2026-02-10", "2026-05-04", "2026-08-20")
@@ -158,6 +159,21 @@ def test_the_difference_tells_what_began_what_ended_and_what_was_revised(
     assert found.revisions[0].value == "cotton"
     assert found.revisions[0].outside80
     assert found.against == f"rep_{DAYS[1]}"
+
+
+def test_what_only_came_to_have_enough_data_is_counted_and_not_told_one_by_one(
+    issues: list[Issued],
+) -> None:
+    kinds = ["insufficient", "insufficient", *issues[0].kinds[2:]]
+    now = ["stable", "stable", *issues[0].kinds[2:-1], "insufficient"]
+    before = replace(issues[0], kinds=(*kinds[:-1], "stable"))
+    found = difference(before, replace(issues[0], report_id="again", kinds=tuple(now)))
+    assert len(found.class_changes) == 3
+    assert news(found) == []
+    assert of_data(found) == (
+        "Of the other values 2 can be judged now that could not be then, and 1 could be judged "
+        "then and cannot now: their data is thin."
+    )
 
 
 def test_a_report_without_change_has_an_empty_difference(issues: list[Issued]) -> None:
