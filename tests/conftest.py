@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from redis import Redis
+from sqlalchemy import URL
 
 from shared.artifacts.local import LocalArtifacts
 from shared.queue.pace import Paces
@@ -12,8 +14,16 @@ from shared.queue.sender import Sender
 from shared.queue.status import StatusBoard
 from shared.records import Records, migrate
 from shared.settings import Settings
+from tests.fixtures.postgres import ON_BOTH, new_database, running_postgres
 from tests.fixtures.valkey import running_valkey
 from worker.runtime import DRAINING, Runtime
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests on both databases that are marked so and use one."""
+    marked = metafunc.definition.get_closest_marker(ON_BOTH.name) is not None
+    if marked and "database" in metafunc.fixturenames:
+        metafunc.parametrize("database", ["sqlite", "postgresql"], indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -30,10 +40,32 @@ def redis(valkey_url: str) -> Iterator[Redis]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[URL]:
+    """One server for the whole run; each test gets a database of its own through `database`."""
+    with running_postgres() as url:
+        yield url
+
+
 @pytest.fixture
-def settings(tmp_path: Path, valkey_url: str) -> Settings:
+def database(request: pytest.FixtureRequest) -> Iterator[URL | None]:
+    """Where the rows are: None for SQLite in the test's own folder, which is usual.
+
+    Tests that are to hold on PostgreSQL too are marked with `ON_BOTH`.
+    """
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield None
+        return
+    with new_database(request.getfixturevalue("postgres")) as url:
+        yield url
+
+
+@pytest.fixture
+def settings(tmp_path: Path, valkey_url: str, database: URL | None) -> Settings:
+    address = None if database is None else database.render_as_string(hide_password=False)
     return Settings(
         home=tmp_path / "var",
+        database_url=None if address is None else SecretStr(address),
         redis_url=valkey_url,
         lease_seconds=2,
         heartbeat_seconds=0.2,

@@ -2,13 +2,14 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from shared.errors import NoWorkerError, QueueFullError, QueueUnavailableError, QuotaExceededError
 from shared.queue.names import Queue
-from shared.queue.presence import Presence
+from shared.queue.presence import Offer, Presence
 from shared.records import Records, waiting
+from shared.schemas.models import Needs, Release
 from shared.settings import Settings
 
 _SECONDS: Final = 1.0
@@ -34,7 +35,7 @@ class Admission:
         self._now = now
         self._lock = threading.Lock()
         self._counts: dict[str | None, tuple[float, int]] = {}
-        self._served_until = 0.0
+        self._workers: tuple[float, Mapping[str, Offer]] | None = None
 
     def admit(self, site_id: str, jobs: int) -> None:
         """Let a site's design jobs through, or refuse them.
@@ -57,20 +58,49 @@ class Admission:
         self._add(site_id, jobs)
 
     def _look_for_workers(self) -> None:
-        if self._now() < self._served_until:
-            return
-        try:
-            workers = self._presence.serving(Queue.GENERATE)
-        except QueueUnavailableError:
-            return  # what is accepted is kept, and sent when Redis is back
-        if not workers:
+        workers = self._heard_of()
+        if workers is not None and not workers:
             raise NoWorkerError(
                 "No worker that makes designs was heard of in the last "
                 f"{self._settings.worker_grace_seconds:g} seconds, so this would only wait. Start "
                 "one (`toile up`, or the `generate` process of the Procfile) and ask again.",
                 retry_after=_RETRY_SECONDS,
             )
-        self._served_until = self._now() + _SECONDS
+
+    def _heard_of(self) -> Mapping[str, Offer] | None:
+        """Return the workers that make designs, or None where nobody can tell.
+
+        Then all is let through: what is accepted is kept, and sent when Redis is back.
+        """
+        known = self._workers
+        if known is not None and known[1] and self._now() < known[0]:
+            return known[1]
+        try:
+            workers = self._presence.serving(Queue.GENERATE)
+        except QueueUnavailableError:
+            return None
+        self._workers = (self._now() + _SECONDS, workers)
+        return workers
+
+    def admit_release(self, release: Release) -> None:
+        """Let designs of a release through, or refuse them.
+
+        A release from before cards told of `needs` is let through: its format is one of the first,
+        and its worker tells of the rest.
+
+        Raises:
+            NoWorkerError: no worker that was heard of lately can make designs with it.
+        """
+        told = release.card.get("needs")
+        workers = self._heard_of()
+        if told is None or not workers:  # where none is there, `admit` has said so
+            return
+        needs = Needs.model_validate(told)
+        reading = [one for one in workers.values() if needs.format in one.formats]
+        if not reading:
+            raise _too_new(release, needs, workers)
+        if not any(needs.memory <= one.memory for one in reading):
+            raise _too_large(release, needs, reading)
 
     def _count(self, site_id: str | None, limit: int) -> int:
         now = self._now()
@@ -90,6 +120,27 @@ class Admission:
             for who in (None, site_id):
                 at, queued = self._counts[who]
                 self._counts[who] = (at, queued + jobs)
+
+
+def _too_new(release: Release, needs: Needs, workers: Mapping[str, Offer]) -> NoWorkerError:
+    formats = sorted({one for offer in workers.values() for one in offer.formats})
+    return NoWorkerError(
+        f"Release {release.id} has format {needs.format}, and the workers that are there read "
+        f"{' and '.join(map(str, formats)) or 'none'}. Let the operator update a `generate` "
+        "worker, and ask again; or ask for an earlier release.",
+        release=release.id,
+        retry_after=_RETRY_SECONDS,
+    )
+
+
+def _too_large(release: Release, needs: Needs, reading: Sequence[Offer]) -> NoWorkerError:
+    return NoWorkerError(
+        f"Release {release.id} needs {needs.memory} bytes of memory, and the largest worker that "
+        f"is there keeps {max(one.memory for one in reading)} (TOILE_MODELS_MEMORY). Let the "
+        "operator raise that, and ask again; or ask for a smaller release.",
+        release=release.id,
+        retry_after=_RETRY_SECONDS,
+    )
 
 
 def _full(queued: int, limit: int) -> QueueFullError:

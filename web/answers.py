@@ -13,6 +13,14 @@ from shared.schemas.base import Schema
 from shared.schemas.jobs import Job
 from shared.schemas.listing import Listing
 
+SECURE: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+"""Headers of every answer that sets none of these itself."""
+
 _FOREVER: Final = "private, max-age=31536000, immutable"
 
 

@@ -17,6 +17,7 @@ from shared.records import Records
 from shared.schemas.problems import Problem
 from shared.settings import Settings
 from web import bodies, documents, errors
+from web.answers import SECURE
 from web.api import (
     alerts,
     catalogs,
@@ -33,6 +34,7 @@ from web.api import (
 )
 from web.api.noun import SECURITY
 from web.console import pages, reference, styles
+from web.polls import Polls
 from web.runtime import EXTENSION, open_runtime
 
 LOG: Final = logging.getLogger(__name__)
@@ -42,12 +44,6 @@ _ABOUT: Final = (
     "Whatever takes time is a job: POST answers 202 with its address, GET "
     "/v1/jobs/{job}?wait=30 waits for its end. Every error is a problem document (RFC 9457)."
 )
-_SECURE: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-}
 
 
 class Application(OpenAPI):
@@ -90,9 +86,8 @@ def create_app(
         doc_ui=False,
         static_folder=None,
     )
-    app.extensions[EXTENSION] = open_runtime(
-        settings, records=records, store=store, sender=sender, board=board
-    )
+    runtime = open_runtime(settings, records=records, store=store, sender=sender, board=board)
+    app.extensions[EXTENSION] = runtime
     errors.register(app)
     _add_hooks(app)
     for noun in (
@@ -114,6 +109,7 @@ def create_app(
     app.register_blueprint(styles.blueprint)
     app.register_blueprint(reference.blueprint)
     app.extensions[reference.DOCUMENT] = documents.describe(app)
+    app.wsgi_app = Polls(app.wsgi_app, runtime)  # type: ignore[assignment]  # as Flask says
     return app
 
 
@@ -129,7 +125,7 @@ def _begin() -> None:
 
 def _finish(response: Response) -> Response:
     response.headers["X-Request-Id"] = errors.request_id()
-    for name, value in _SECURE.items():
+    for name, value in SECURE.items():
         response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")
     LOG.info(

@@ -85,6 +85,7 @@ def several(requests: Sequence[DesignRequest]) -> list[Asked]:
             try:
                 if name not in found:
                     found[name] = _release(tx, request)
+                    runtime().admission.admit_release(found[name].release)
                 way = _way(tx, request, found[name], shopper_ids)
                 spec = spec_of(request, found[name].release, seed=fresh_seed(), way=way)
                 spec = spec.model_copy(update={"trend": _lean(tx, request, found[name])})

@@ -164,6 +164,7 @@ def _code(condition: Mapping[str, str], name: str) -> str | None:
 def _asked(
     asked: DerivedRequest, parent: Parent, way: Way, condition: Mapping[str, str], *, count: int
 ) -> Asked:
+    runtime().admission.admit_release(parent.release)
     design = parent.design
     # Only variations draw anything: what lies between two designs is the same each time.
     draws = isinstance(way, Variation) and asked.seed is None

@@ -58,7 +58,7 @@ class Endings:
                     return
                 here = dict(self._waited)
             try:
-                with self._records.reading() as tx:
+                with self._records.glance() as tx:
                     ended = jobs.ended(tx, list(here))
             except DatabaseUnavailableError as error:
                 LOG.warning("Nobody is told that a job is over: %s", error)

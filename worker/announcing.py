@@ -5,17 +5,18 @@ from collections.abc import Collection
 from typing import Final
 
 from shared.queue.connection import connect
-from shared.queue.presence import ANNOUNCE_SECONDS, Presence
+from shared.queue.presence import ANNOUNCE_SECONDS, Offer, Presence
 from shared.settings import Settings
+from worker.gan.versions import READABLE
 
 
 class Announcer:
-    """A thread that says again and again which queues a worker takes from."""
+    """A thread that says again and again what a worker takes, and what it can make."""
 
     def __init__(self, settings: Settings, worker: str, queues: Collection[str]) -> None:
         self._presence: Final = Presence(connect(settings), seconds=settings.worker_grace_seconds)
         self._worker = worker
-        self._queues = tuple(queues)
+        self._offer = Offer(queues=tuple(queues), formats=READABLE, memory=settings.models_memory)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="announcer", daemon=True)
 
@@ -30,5 +31,5 @@ class Announcer:
 
     def _run(self) -> None:
         while not self._over.is_set():
-            self._presence.announce(self._worker, self._queues)
+            self._presence.announce(self._worker, self._offer)
             self._over.wait(ANNOUNCE_SECONDS)

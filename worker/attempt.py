@@ -135,15 +135,12 @@ class Heartbeat:
                 found = lifecycle.still_held(tx, waiting, lease=None)
         self._note(waiting, found)
 
-    def _note(self, looked_at: Sequence[JobRecord], found: Mapping[str, JobRecord]) -> None:
+    def _note(self, looked_at: Sequence[JobRecord], found: Mapping[str, bool]) -> None:
+        """Keep which jobs are another's now, and which were cancelled: id -> whether."""
         with self._lock:
             held = [job.id for job in looked_at if job.id in self._held]
             self._lost |= {job_id for job_id in held if job_id not in found}
-            self._cancelled |= {
-                job_id
-                for job_id in held
-                if job_id in found and found[job_id].cancel_requested_at is not None
-            }
+            self._cancelled |= {job_id for job_id in held if found.get(job_id)}
 
 
 @dataclass(frozen=True)

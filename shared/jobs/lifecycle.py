@@ -121,8 +121,10 @@ def expire(tx: Transaction, *, most: int) -> int:
 
 def still_held(
     tx: Transaction, held: Sequence[JobRecord], *, lease: timedelta | None
-) -> dict[str, JobRecord]:
-    """Return those of some jobs that are still held under their fences, by id, as they are now.
+) -> dict[str, bool]:
+    """Return those of some jobs that are still held under their fences, by id.
+
+    With each, whether its caller asked for it to stop.
 
     Args:
         tx: the open transaction.

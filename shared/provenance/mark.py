@@ -5,7 +5,7 @@ XMP, XMP Specification Part 3.
 """
 
 import xml.etree.ElementTree as ET
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from typing import Final
 from xml.sax.saxutils import quoteattr
@@ -38,6 +38,8 @@ _PACKET: Final = (
     " toile:release={release_id} toile:seed={seed}{made_by}/>"
     '</rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
 )
+_SEED: Final = b' toile:seed="0"'
+_ZERO: Final = b'0"'
 # Ours has 800 bytes. Photographs may carry megabytes of editing history, which nobody needs here.
 _LONGEST: Final = 2**18
 
@@ -58,6 +60,16 @@ def stamp(mark: Mark) -> bytes:
     names = (("job", "job_id"), ("design", "design_id"))
     made_by = "".join(f" toile:{name}={values[key]}" for name, key in names if key in values)
     return _PACKET.format(**values, made_by=made_by).encode()
+
+
+@lru_cache(
+    maxsize=64
+)  # a batch is of one release: all that differs between its packets is a number
+def around_seed(release_id: str, tool: str) -> tuple[bytes, bytes]:
+    """Return what stands before and after the seed in the `stamp` of a release's designs."""
+    packet = stamp(Mark(release_id=release_id, seed=0, tool=tool))
+    before, seed, after = packet.partition(_SEED)
+    return before + seed[: -len(_ZERO)], _ZERO[1:] + after
 
 
 def read(packet: bytes) -> Mark | None:

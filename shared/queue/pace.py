@@ -1,5 +1,6 @@
 """How fast releases are worked off: measured by workers, told to those who wait."""
 
+import math
 from typing import Final
 
 from pydantic import Field, ValidationError
@@ -11,6 +12,9 @@ from shared.schemas.base import Schema
 _SECONDS: Final = 86_400
 _NEWEST: Final = 0.2
 """Part of the newest batch in the running mean: some ten batches count."""
+_PAUSE: Final = 0.2
+"""Seconds in which one batch stands for all: a quick device makes fifty in a second, and telling of
+each would cost it two round trips."""
 
 
 class Pace(Schema):
@@ -26,9 +30,13 @@ class Paces:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._noted: dict[str, float] = {}
 
     def note(self, release_id: str, newest: Pace) -> None:
-        """Count one more batch in."""
+        """Count one more batch in, unless one of the same release was just counted."""
+        if abs(newest.at - self._noted.get(release_id, -math.inf)) < _PAUSE:
+            return
+        self._noted[release_id] = newest.at
         before = self.of(release_id)
         mean = newest if before is None else _mixed(before, newest)
         try:

@@ -1,8 +1,8 @@
 """The database: one engine a process, and transactions over it."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -13,8 +13,10 @@ from sqlalchemy.orm import Session
 
 from shared.clock import Clock, utc_now
 from shared.errors import DatabaseUnavailableError
+from shared.records.turns import Turns
 
 _WRITES: Final = "toile_writes"
+_GLANCES: Final = "toile_glances"
 _BUSY_SECONDS: Final = 30
 
 
@@ -41,6 +43,13 @@ class Transaction:
         return self._now
 
 
+@dataclass(frozen=True)
+class Glance:
+    """A way to read by one statement, which sees one state of the database by itself."""
+
+    session: Connection
+
+
 class Records:
     """The way into the database.
 
@@ -53,10 +62,9 @@ class Records:
         is_sqlite = url.get_backend_name() == "sqlite"
         self.engine = _sqlite_engine(url) if is_sqlite else create_engine(url, pool_pre_ping=True)
         self._writer = self.engine.execution_options(**{_WRITES: True})
+        self._glancer = self.engine.execution_options(**{_GLANCES: True})
         self._clock = clock or (utc_now if is_sqlite else None)
-        # SQLite lets one write and has the others sleep, up to 100 ms at a time. Threads of one
-        # process wait here instead, and go on at once.
-        self._turn: AbstractContextManager[Any] = _Turn() if is_sqlite else nullcontext()
+        self._turns: AbstractContextManager[Any] = _turns(url) if is_sqlite else nullcontext()
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -65,7 +73,7 @@ class Records:
         Raises:
             DatabaseUnavailableError: the database does not answer.
         """
-        with self._turn:
+        with self._turns:
             yield from self._open(self._writer)
 
     @contextmanager
@@ -77,37 +85,43 @@ class Records:
         """
         yield from self._open(self.engine)
 
+    @contextmanager
+    def glance(self) -> Iterator[Glance]:
+        """Read by one statement and no more, at half the price of a transaction.
+
+        Raises:
+            DatabaseUnavailableError: the database does not answer.
+        """
+        with _translated(), self._glancer.connect() as connection:
+            yield Glance(connection)
+
     def _open(self, engine: Engine) -> Iterator[Transaction]:
-        try:
-            with Session(engine, expire_on_commit=False) as session, session.begin():
-                yield Transaction(session, self._clock)
-        except OperationalError as error:
-            raise _unavailable(error) from error
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise _unavailable(error) from error
-            raise
+        with _translated(), Session(engine, expire_on_commit=False) as session, session.begin():
+            yield Transaction(session, self._clock)
 
     def close(self) -> None:
         """Close all connections; a forked child calls this before its first transaction."""
         self.engine.dispose()
 
 
-class _Turn:
-    """Whose turn it is to write, among the threads of a process."""
+def _turns(url: URL) -> Turns:
+    return Turns(_file(url), seconds=_BUSY_SECONDS)
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
 
-    def __enter__(self) -> None:
-        if not self._lock.acquire(timeout=_BUSY_SECONDS):
-            raise DatabaseUnavailableError(
-                f"Another thread of this process has been writing for {_BUSY_SECONDS} seconds. "
-                "Nothing was changed; try again, and if it goes on run `toile doctor`."
-            )
+def _file(url: URL) -> Path | None:
+    return Path(url.database) if url.database and url.database != ":memory:" else None
 
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise _unavailable(error) from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise _unavailable(error) from error
+        raise
 
 
 def _unavailable(error: DBAPIError) -> DatabaseUnavailableError:
@@ -119,8 +133,9 @@ def _unavailable(error: DBAPIError) -> DatabaseUnavailableError:
 
 
 def _sqlite_engine(url: URL) -> Engine:
-    if url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    file = _file(url)
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
@@ -136,7 +151,8 @@ def _sqlite_engine(url: URL) -> Engine:
     def _begin(connection: Connection) -> None:
         # A transaction that reads first and writes later fails at once when another has written
         # in between, whatever the busy timeout. Taking the write lock first makes it wait.
-        writes = connection.get_execution_options().get(_WRITES, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        options = connection.get_execution_options()
+        if not options.get(_GLANCES, False):
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(_WRITES) else "BEGIN")
 
     return engine

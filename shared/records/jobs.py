@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
+    Insert,
     Select,
     Update,
     and_,
@@ -15,16 +16,16 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    tuple_,
     update,
 )
 from sqlalchemy import insert as into
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from shared.errors import NotFoundError
-from shared.records.engine import Transaction
+from shared.records.engine import Glance, Transaction
 from shared.records.rows import Page, columns_of, page_of
 from shared.records.tables import AttemptRow, Base, IdempotencyKeyRow, JobRow
+from shared.records.told import among, listed, told
 from shared.schemas.jobs import AttemptView, JobKind, JobRecord, JobState
 
 # Tables, not mapped classes, where a batch is claimed and ended: those cost several times as much.
@@ -32,6 +33,12 @@ _JOBS: Final = Base.metadata.tables[JobRow.__tablename__]
 _ATTEMPTS: Final = Base.metadata.tables[AttemptRow.__tablename__]
 _KEYS: Final = Base.metadata.tables[IdempotencyKeyRow.__tablename__]
 _COLUMNS: Final = tuple(_JOBS.columns)
+_NAMES: Final = tuple(column.name for column in _COLUMNS)
+# What a job that was just taken says of itself, whatever it was before: these are not read back.
+_AS_TAKEN: Final[Mapping[str, Any]] = {
+    "state": JobState.RUNNING, "reason": None, "error": None, "result": None, "finished_at": None,
+}  # fmt: skip
+_TOLD_AS_TAKEN: Final = frozenset({*_AS_TAKEN, "owner", "lease_expires_at"})
 
 
 def insert(tx: Transaction, added: Sequence[JobRecord]) -> None:
@@ -40,21 +47,22 @@ def insert(tx: Transaction, added: Sequence[JobRecord]) -> None:
         tx.session.execute(into(_JOBS), [dict(job) for job in added])
 
 
-def get(tx: Transaction, job_id: str, *, site_id: str | None = None) -> JobRecord:
-    """Return a job.
+def get(tx: Transaction | Glance, job_id: str, *, site_id: str | None = None) -> JobRecord:
+    """Return a job, by one statement.
 
     Raises:
         NotFoundError: there is none of that id, or it is another site's.
     """
-    row = tx.session.execute(_one(), {"job": job_id}).mappings().one_or_none()
-    if row is None or (site_id is not None and row["site_id"] != site_id):
+    row = tx.session.execute(_one(), {"job": job_id}).one_or_none()
+    job = None if row is None else JobRecord.model_validate(dict(zip(_NAMES, row, strict=True)))
+    if job is None or (site_id is not None and job.site_id != site_id):
         raise NotFoundError(f"There is no job {job_id!r}.", id=job_id)
-    return JobRecord(**row)
+    return job
 
 
-def ended(tx: Transaction, job_ids: Sequence[str]) -> list[str]:
+def ended(tx: Transaction | Glance, job_ids: Sequence[str]) -> list[str]:
     """Return those of some jobs that are over, by id."""
-    return list(tx.session.scalars(_ended(), {"ids": list(job_ids)}))
+    return list(tx.session.scalars(_ended(), {"ids": listed(job_ids)}))
 
 
 def page(
@@ -107,12 +115,19 @@ def take(
     Those are the queued ones that are due, and those whose worker let its lease run out. A job that
     has had all its attempts is left alone: upkeep ends it.
     """
-    told = {
-        "ids": list(job_ids), "worker": worker, "now": tx.now, "until": tx.now + lease,
+    until = tx.now + lease
+    asked = {
+        "ids": listed(job_ids), "worker": worker, "now": tx.now, "until": until,
         "most": max_attempts,
     }  # fmt: skip
+    known = {**_AS_TAKEN, "owner": worker, "lease_expires_at": until}
     # Rows, not objects of the session: a batch takes many at once, and is waited for.
-    taken = [JobRecord(**row) for row in tx.session.execute(_taking(), told).mappings()]
+    found = tx.session.execute(_taking(), asked)
+    names = tuple(found.keys())
+    taken = [
+        JobRecord.model_validate({**dict(zip(names, row, strict=True)), **known})
+        for row in found.all()
+    ]
     _open_attempts(tx, taken)
     return sorted(taken, key=lambda job: (job.created_at, job.id))
 
@@ -152,31 +167,36 @@ def change(
     return None if row is None else _record(row)
 
 
-def running_under(tx: Transaction, held: Sequence[JobRecord]) -> dict[str, JobRecord]:
-    """Return those of some jobs that run under the fences that they were claimed with, by id."""
-    query = select(*_COLUMNS).where(_held(held)).with_for_update()
-    return {row["id"]: JobRecord(**row) for row in tx.session.execute(query).mappings()}
+def running_under(tx: Transaction, held: Sequence[JobRecord]) -> dict[str, bool]:
+    """Return those of some jobs that run under the fences that they were claimed with, by id.
+
+    With each, whether its caller asked for it to stop.
+    """
+    fences = {job.id: job.fence for job in held}
+    rows = tx.session.execute(_running(), {"ids": listed(fences)}).all()
+    return {job_id: is_unwanted for job_id, fence, is_unwanted in rows if fences[job_id] == fence}
 
 
-def renew(tx: Transaction, held: Sequence[JobRecord], *, until: datetime) -> dict[str, JobRecord]:
-    """Move the end of the leases of those that still run under their fences; returns them by id."""
-    statement = (
-        update(JobRow)
-        .where(_held(held))
-        .values(lease_expires_at=until)
-        .returning(*_COLUMNS)
-        .execution_options(synchronize_session=False)
-    )
-    return {row["id"]: JobRecord(**row) for row in tx.session.execute(statement).mappings()}
+def renew(tx: Transaction, held: Sequence[JobRecord], *, until: datetime) -> dict[str, bool]:
+    """Move the end of the leases of those that still run under their fences.
+
+    Returns:
+        As `running_under`.
+    """
+    ours = hold(tx, held)
+    tx.session.execute(_renewing(), {"ids": listed(ours), "until": until})
+    return running_under(tx, [job for job in held if job.id in ours])
 
 
 def hold(tx: Transaction, held: Sequence[JobRecord]) -> frozenset[str]:
     """Return those of some jobs that run under the fences that they were claimed with, by id.
 
-    On PostgreSQL they are locked until the transaction's end; SQLite has one writer anyway.
+    On PostgreSQL they are locked until the transaction's end, in the order of their ids, so that no
+    two who hold the same ones wait for each other; SQLite has one writer anyway.
     """
-    marks = [(job.id, job.fence) for job in held]
-    return frozenset(tx.session.scalars(_holding(), {"marks": marks}))
+    fences = {job.id: job.fence for job in held}
+    rows = tx.session.execute(_holding(), {"ids": listed(fences)}).all()
+    return frozenset(job_id for job_id, fence in rows if fences[job_id] == fence)
 
 
 def end_many(
@@ -185,17 +205,14 @@ def end_many(
     """End jobs, by id, that this transaction has seen to be held, each with its result."""
     if not ended:
         return
-    rows = [
-        {"job": job_id, "new_state": state, "new_result": result, "now": tx.now}
-        for job_id, result in ended
-    ]
-    tx.session.execute(_ending(), rows)
-    _close_attempts(tx, [job_id for job_id, _ in ended], {"outcome": state, "message": None})
+    asked = {"results": dict(ended), "new_state": state, "now": tx.now}
+    tx.session.execute(_ending(), asked)
+    _close_attempts(tx, [job_id for job_id, _ in ended], outcome=state, message=None)
 
 
 def close_attempt(tx: Transaction, job: JobRecord, *, outcome: str, message: str | None) -> None:
     """Write how the newest attempt at a job ended."""
-    _close_attempts(tx, [job.id], {"outcome": outcome, "message": message})
+    _close_attempts(tx, [job.id], outcome=outcome, message=message)
 
 
 def attempts_at(tx: Transaction, job_id: str) -> list[AttemptView]:
@@ -279,11 +296,6 @@ def promise(tx: Transaction, site_id: str, jobs_of: Mapping[str, str], *, finger
         tx.session.execute(into(_KEYS), rows)
 
 
-def _held(held: Sequence[JobRecord]) -> ColumnElement[bool]:
-    marks = [(job.id, job.fence) for job in held]
-    return and_(JobRow.state == JobState.RUNNING, tuple_(JobRow.id, JobRow.fence).in_(marks))
-
-
 def _due(tx: Transaction) -> ColumnElement[bool]:
     return or_(JobRow.not_before.is_(None), JobRow.not_before <= tx.now)
 
@@ -295,8 +307,7 @@ def _abandoned(tx: Transaction) -> ColumnElement[bool]:
 @cache
 def _ended() -> Select[tuple[str]]:
     over = [state for state in JobState if state.is_final]
-    among = _JOBS.c.id.in_(bindparam("ids", expanding=True))
-    return select(_JOBS.c.id).where(among, _JOBS.c.state.in_(over))
+    return select(_JOBS.c.id).where(among(_JOBS.c.id, "ids"), _JOBS.c.state.in_(over))
 
 
 @cache
@@ -315,7 +326,7 @@ def _taking() -> ReturningUpdate[Any]:
     return (
         update(_JOBS)
         .where(
-            jobs.id.in_(bindparam("ids", expanding=True)),
+            among(jobs.id, "ids"),
             or_(due, left),
             jobs.attempts < bindparam("most"),
         )
@@ -328,25 +339,43 @@ def _taking() -> ReturningUpdate[Any]:
             lease_expires_at=bindparam("until"),
             started_at=func.coalesce(jobs.started_at, now),
         )
-        .returning(*_COLUMNS)
+        .returning(*(column for column in _COLUMNS if column.name not in _TOLD_AS_TAKEN))
     )
 
 
 @cache
-def _holding() -> Select[tuple[str]]:
+def _running() -> Select[Any]:
     jobs = _JOBS.c
-    marks = tuple_(jobs.id, jobs.fence).in_(bindparam("marks", expanding=True))
-    return select(jobs.id).where(jobs.state == JobState.RUNNING, marks).with_for_update()
+    return select(jobs.id, jobs.fence, jobs.cancel_requested_at.is_not(None)).where(
+        among(jobs.id, "ids"), jobs.state == JobState.RUNNING
+    )
+
+
+@cache
+def _renewing() -> Update:
+    return update(_JOBS).where(among(_JOBS.c.id, "ids")).values(lease_expires_at=bindparam("until"))
+
+
+@cache
+def _holding() -> Select[Any]:
+    jobs = _JOBS.c
+    return (
+        select(jobs.id, jobs.fence)
+        .where(among(jobs.id, "ids"), jobs.state == JobState.RUNNING)
+        .order_by(jobs.id)
+        .with_for_update()
+    )
 
 
 @cache
 def _ending() -> Update:
+    results = told("results")
     return (
         update(_JOBS)
-        .where(_JOBS.c.id == bindparam("job"))
+        .where(_JOBS.c.id == results.c.key)
         .values(
             state=bindparam("new_state"),
-            result=bindparam("new_result"),
+            result=results.c.value,
             reason=None,
             finished_at=bindparam("now"),
             lease_expires_at=None,
@@ -358,21 +387,35 @@ def _open_attempts(tx: Transaction, taken: Sequence[JobRecord]) -> None:
     again = [job.id for job in taken if job.attempts > 1]
     if again:
         lost = {"outcome": "lost_worker", "message": "The lease ran out."}
-        _close_attempts(tx, again, lost)
-    opened = [
-        {"job_id": job.id, "number": job.attempts, "fence": job.fence, "worker": job.owner,
-         "started_at": tx.now}
-        for job in taken
-    ]  # fmt: skip
-    if opened:
-        tx.session.execute(into(_ATTEMPTS), opened)
+        _close_attempts(tx, again, **lost)
+    if taken:
+        asked = {"ids": listed(job.id for job in taken), "now": tx.now}
+        tx.session.execute(_opening(), asked)
 
 
-def _close_attempts(tx: Transaction, job_ids: Sequence[str], values: Mapping[str, Any]) -> None:
-    tx.session.execute(
+def _close_attempts(
+    tx: Transaction, job_ids: Sequence[str], *, outcome: str, message: str | None
+) -> None:
+    asked = {"ids": listed(job_ids), "now": tx.now, "how": outcome, "why": message}
+    tx.session.execute(_closing(), asked)
+
+
+@cache
+def _opening() -> Insert:
+    """The attempts at jobs that were just taken are told by their rows."""
+    jobs, now = _JOBS.c, bindparam("now", type_=_ATTEMPTS.c.started_at.type)
+    made = select(jobs.id, jobs.attempts, jobs.fence, jobs.owner, now).where(among(jobs.id, "ids"))
+    names = ["job_id", "number", "fence", "worker", "started_at"]
+    return into(_ATTEMPTS).from_select(names, made)
+
+
+@cache
+def _closing() -> Update:
+    attempts = _ATTEMPTS.c
+    return (
         update(_ATTEMPTS)
-        .where(_ATTEMPTS.c.job_id.in_(job_ids), _ATTEMPTS.c.ended_at.is_(None))
-        .values(ended_at=tx.now, **values)
+        .where(among(attempts.job_id, "ids"), attempts.ended_at.is_(None))
+        .values(ended_at=bindparam("now"), outcome=bindparam("how"), message=bindparam("why"))
     )
 
 

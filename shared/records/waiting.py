@@ -11,9 +11,14 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
+    Delete,
+    Float,
+    Insert,
     Select,
+    String,
     and_,
     bindparam,
+    cast,
     delete,
     func,
     insert,
@@ -26,6 +31,7 @@ from sqlalchemy.sql.selectable import CTE
 
 from shared.records.engine import Transaction
 from shared.records.tables import Base, JobRow, ShareRow, SiteRow
+from shared.records.told import among, told
 from shared.schemas.base import Schema
 from shared.schemas.jobs import JobKind, JobRecord, JobState
 
@@ -67,7 +73,7 @@ def groups(tx: Transaction, release_id: str | None = None) -> list[Group]:
     """Return who waits, by release, priority and site; of one release where it is named."""
     query = _groups(one_release=release_id is not None)
     found = tx.session.execute(query, {} if release_id is None else {"release": release_id})
-    return [_group(row) for row in found.mappings()]
+    return [_group(row) for row in found.mappings().all()]
 
 
 def oldest(tx: Transaction, group: Group, *, max_attempts: int, most: int) -> list[Waiting]:
@@ -75,27 +81,18 @@ def oldest(tx: Transaction, group: Group, *, max_attempts: int, most: int) -> li
 
     There two workers pass by each other's rows; SQLite has one writer at a time.
     """
-    told = {
+    asked = {
         "release": group.release_id, "priority": group.priority, "site": group.site_id,
         "attempts": max_attempts, "now": tx.now, "most": most,
     }  # fmt: skip
-    return [Waiting(*row) for row in tx.session.execute(_oldest(), told)]
+    return [Waiting(*row) for row in tx.session.execute(_oldest(), asked).all()]
 
 
 def owe(tx: Transaction, release_id: str, deficits: Mapping[str, float]) -> None:
     """Write what sites are owed after a batch of a release, and that they were served now."""
-    tx.session.execute(
-        delete(_SHARES).where(
-            _SHARES.c.release_id == release_id, _SHARES.c.site_id.in_(list(deficits))
-        )
-    )
-    tx.session.execute(
-        insert(_SHARES),
-        [
-            {"release_id": release_id, "site_id": site_id, "deficit": owed, "served_at": tx.now}
-            for site_id, owed in deficits.items()
-        ],
-    )
+    asked = {"release": release_id, "sites": dict(deficits), "now": tx.now}
+    tx.session.execute(_no_longer_owed(), asked)
+    tx.session.execute(_owed(), asked)
 
 
 def ahead(tx: Transaction, job: JobRecord, *, most: int) -> int:
@@ -103,18 +100,12 @@ def ahead(tx: Transaction, job: JobRecord, *, most: int) -> int:
 
     Those of its own site and priority that came before it, and all that are more urgent.
     """
-    same = select(JobRow.units).where(
-        _is_waiting(JobRow),
-        JobRow.release_id == job.release_id,
-        JobRow.priority == job.priority,
-        JobRow.site_id == job.site_id,
-        tuple_(JobRow.created_at, JobRow.id) < tuple_(literal(job.created_at), literal(job.id)),
-    )
-    urgent = select(JobRow.units).where(
-        _is_waiting(JobRow), JobRow.release_id == job.release_id, JobRow.priority < job.priority
-    )
-    counted = [select(func.sum(one.limit(most).subquery().c.units)) for one in (same, urgent)]
-    return sum(tx.session.execute(one).scalar_one() or 0 for one in counted)
+    asked = {
+        "release": job.release_id, "priority": job.priority, "site": job.site_id,
+        "since": job.created_at, "job": job.id, "most": most,
+    }  # fmt: skip
+    units: int = tx.session.execute(_ahead(), asked).scalar_one()
+    return units
 
 
 def expired(tx: Transaction, *, most: int) -> list[str]:
@@ -167,6 +158,40 @@ def _oldest() -> Select[Any]:
         .limit(bindparam("most"))
         .with_for_update(skip_locked=True)
     )
+
+
+@cache
+def _ahead() -> Select[Any]:
+    jobs = _JOBS.c
+    since: Any = bindparam("since", type_=jobs.created_at.type)
+    ours = and_(_is_waiting(jobs), jobs.release_id == bindparam("release"))
+    same = select(jobs.units).where(
+        ours,
+        jobs.priority == bindparam("priority"),
+        jobs.site_id == bindparam("site"),
+        tuple_(jobs.created_at, jobs.id) < tuple_(since, bindparam("job", type_=String)),
+    )
+    urgent = select(jobs.units).where(ours, jobs.priority < bindparam("priority"))
+    same_units, urgent_units = (
+        select(func.coalesce(func.sum(one.limit(bindparam("most")).subquery().c.units), 0))
+        for one in (same, urgent)
+    )
+    return select(same_units.scalar_subquery() + urgent_units.scalar_subquery())
+
+
+@cache
+def _no_longer_owed() -> Delete:
+    ours = _SHARES.c.release_id == bindparam("release")
+    return delete(_SHARES).where(ours, among(_SHARES.c.site_id, "sites"))
+
+
+@cache
+def _owed() -> Insert:
+    sites = told("sites")
+    owed = cast(cast(sites.c.value, String), Float)  # PostgreSQL makes no number of JSON directly
+    now: Any = bindparam("now", type_=_SHARES.c.served_at.type)
+    made = select(bindparam("release", type_=String), sites.c.key, owed, now)
+    return insert(_SHARES).from_select(["release_id", "site_id", "deficit", "served_at"], made)
 
 
 @cache

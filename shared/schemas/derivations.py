@@ -56,7 +56,10 @@ class Trait(Schema):
     """What most of a style's garments share, and most others have not."""
 
     value: str
-    share: float = Field(description="Part of the style's labelled garments with this value.")
+    share: float = Field(
+        description="Part with this value of the style's garments that have the attribute; half "
+        "of its garments or more do."
+    )
     overall: float = Field(description="The same of the whole catalog.")
 
 

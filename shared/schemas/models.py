@@ -104,6 +104,15 @@ class TrainingRequest(Schema):
     checkpoint_seconds: float = Field(30, ge=1, le=3600)
 
 
+class Needs(Schema):
+    """What a release asks of a worker that makes designs with it; its card says so."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")  # later ones may need more than we know
+
+    format: int = Field(description="Of its files.")
+    memory: int = Field(description="For its weights, bytes.")
+
+
 class Release(Schema):
     """An immutable published generator."""
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from shared.artifacts import keys
 from shared.errors import ConflictError, NotFoundError
 from shared.jobs import lifecycle
-from shared.jobs.view import view, wait_of
+from shared.jobs.view import view
 from shared.records import jobs
 from shared.records.rows import Page
 from shared.schemas.base import Schema
@@ -25,6 +25,7 @@ from shared.schemas.listing import Listing
 from web import answers, auth
 from web.accept import Promise, accept
 from web.api.noun import ListQuery, accepted_job, binary, not_modified, noun, problems
+from web.polls import told
 from web.runtime import runtime
 
 api: Final = noun("jobs", "What was asked for, how far it is, and how it ended.")
@@ -93,11 +94,7 @@ def get_job(path: JobPath, query: WaitQuery) -> Response:
         finally:
             here.waiting.release()
         job = _read(job.id)
-    wait = None
-    if job.state is JobState.QUEUED:
-        with here.records.reading() as tx:
-            wait = wait_of(tx, job, here.paces)
-    return answers.document(view(job, here.board, wait=wait))
+    return answers.document(told(here, job))
 
 
 @api.get("/jobs/<job>/attempts", responses={"200": AttemptList})
@@ -140,7 +137,7 @@ def get_preview(path: JobPath) -> Response:
 
 
 def _read(job_id: str) -> JobRecord:
-    with runtime().records.reading() as tx:
+    with runtime().records.glance() as tx:
         return jobs.get(tx, job_id, site_id=auth.site_id())
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -161,15 +163,21 @@ def _member(
 ) -> Member:
     if isinstance(result, Exception):
         return Member(spec, error=result)
-    drawn = _drawn(generator, orders, result)
-    return Member(spec, tuple(told_as_asked(spec, one) for one in drawn))
+    asked = {} if isinstance(spec.way, Walk) else spec.condition
+    return Member(spec, tuple(_drawn(generator, orders, result, asked)))
 
 
-def _drawn(generator: Generates, orders: Sequence[Order], pixels: NDArray[np.uint8]) -> list[Drawn]:
+def _drawn(
+    generator: Generates,
+    orders: Sequence[Order],
+    pixels: NDArray[np.uint8],
+    asked: Mapping[str, str] = MappingProxyType({}),
+) -> list[Drawn]:
+    """Return what was drawn; its condition is whole, and in the words in which it was asked."""
     seeds = [order.seed for order in orders]
     whole = generator.complete(seeds, [order.condition for order in orders])
     return [
-        Drawn(order, condition, each)
+        Drawn(order, {**condition, **asked}, each)
         for order, condition, each in zip(orders, whole, pixels, strict=True)
     ]
 
@@ -198,7 +206,8 @@ def _forward(generator: Generates, batch: Sequence[Sequence[Order]]) -> list[NDA
         temper=[order.variety for order in orders],
         blends=[[(term.seed, term.weight) for term in order.latent] for order in orders],
     )
-    return np.split(pixels, np.cumsum([len(member) for member in batch])[:-1])
+    ends = list(accumulate(len(member) for member in batch))
+    return [pixels[end - len(member) : end] for member, end in zip(batch, ends, strict=True)]
 
 
 def _is_out_of_memory(error: Exception) -> bool:

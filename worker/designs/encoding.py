@@ -14,7 +14,7 @@ from shared.schemas.jobs import DesignSpec
 from worker.designs.batch import Drawn, Generates, Member, draw
 from worker.designs.images import animate, encode
 from worker.designs.marks import stamp_of
-from worker.designs.orders import own
+from worker.designs.orders import is_own
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _origin(spec: DesignSpec, drawn: Drawn) -> dict[str, Any] | None:
         of = (spec.way.of,)
     elif isinstance(spec.way, Mix | Walk):
         of = spec.way.of
-    if not of and latent == own(drawn.order.seed):
+    if not of and is_own(latent, drawn.order.seed):
         return None
     return Origin(way=spec.way.type, of=of, latent=latent).model_dump(mode="json")
 

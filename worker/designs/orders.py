@@ -78,6 +78,11 @@ def own(seed: int) -> Latent:
     return (Term(seed=seed, weight=1.0),)
 
 
+def is_own(latent: Latent, seed: int) -> bool:
+    """Return whether a latent is a seed's own."""
+    return len(latent) == 1 and latent[0].seed == seed and latent[0].weight == 1.0
+
+
 def between(first: Latent, second: Latent, share: float) -> Latent:
     """Return the latent at a share of the way from one to another, along the sphere.
 

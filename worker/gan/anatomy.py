@@ -8,11 +8,7 @@ from worker.gan.combinations import Combinations
 from worker.gan.frame import Frame
 from worker.gan.networks.layers import Shape
 from worker.gan.recipe import Hyperparameters
-
-FORMAT = 2
-"""1 had one preset, squares and no colours."""
-
-READABLE = (1, 2)
+from worker.gan.versions import FORMAT
 
 
 @dataclass(frozen=True)

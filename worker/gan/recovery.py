@@ -28,12 +28,14 @@ class Recovery:
         tries: rungs used.
         good: the newest state that was saved while nothing looked wrong.
         older: the one before.
+        proven: the state at the best reading of the metric; None where none was read.
     """
 
     first: Hyperparameters
     tries: int
     good: Checkpoint
     older: Checkpoint
+    proven: Checkpoint | None = None
 
     @property
     def hyper(self) -> Hyperparameters:
@@ -79,10 +81,22 @@ class Recovery:
             )
         remedy = LADDER[self.tries]
         self.tries += 1
-        target = self.good if sure or since_saved >= SUSPECT else self.older
+        target = self._target(sure=sure, since_saved=since_saved)
         back = "the start" if remedy.anew else f"step {target.step}"
         LOG.warning("At step %d %s: back to %s with %s", step, cause, back, remedy.words)
         return remedy, target
+
+    def _target(self, *, sure: bool, since_saved: float) -> Checkpoint:
+        """Return the newest state that is known to be good, as far as anything can be known.
+
+        A collapse can begin minutes before the losses or samples show it: one long run was led back
+        to a state that the metric had called ten times worse already. So the metric has the word.
+        """
+        if sure:
+            return self.good
+        if self.proven is not None:
+            return self.proven
+        return self.good if since_saved >= SUSPECT else self.older
 
 
 def event(cause: str, *, step: int, back: int, remedy: Remedy) -> dict[str, Any]:

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from shared.colour import hex_to_lab, lab_to_hex
 from shared.errors import InvalidInputError, ReleaseCorruptError
 from worker.gan import grid, latents
-from worker.gan.anatomy import READABLE, Anatomy
+from worker.gan.anatomy import Anatomy
 from worker.gan.checkpoint import pack, unpack
 from worker.gan.networks.registry import build_generator, preset_of
+from worker.gan.versions import READABLE
 
 COLOUR_NAMES = ("colour", "second_colour")
 """What the slots are called in a condition; each takes `#rrggbb`."""

@@ -29,7 +29,16 @@ from worker.gan.schedule import (
     penalty_share,
 )
 from worker.gan.settling import settle, settle_again
-from worker.gan.state import History, State, best_files, read_state, restore_readings
+from worker.gan.state import (
+    NETWORKS,
+    History,
+    State,
+    best_files,
+    proven_files,
+    proven_state,
+    read_state,
+    restore_readings,
+)
 from worker.gan.trainers import Settings, Trainer
 from worker.gan.warm import WarmStart
 from worker.gan.watchdog import Watchdog, quiet_images
@@ -154,7 +163,10 @@ class Run:
             self.images_seen, round(self.budget.elapsed(), 1),
             round(figure.value, 5), round(low, 5), round(high, 5),
         )  # fmt: skip
+        self.watchdog.see_reading(reading, self.readings.best)
         self.readings.add(reading, self.trainer.average.get_weights())
+        if self.readings.best is reading:
+            self.recovery.proven = self._networks()
         self.measured = self.clock()
         cost = self.measured - begun
         self.measure_every = max(self.recipe.measure_seconds, cost / STALL)
@@ -269,6 +281,7 @@ class Run:
         if found and saved:
             self._restore(found)
             restore_readings(self.readings, saved, found)
+            self.recovery.proven = proven_state(saved, found)
         elif self.warm:
             self.warm.into(self.trainer)
 
@@ -321,7 +334,7 @@ class Run:
 
     def _restore(self, found: Checkpoint) -> None:
         try:
-            self.trainer.restore(unpack(found.files["state.npz"]))
+            self.trainer.restore(unpack(found.files[NETWORKS]))
         except (KeyError, ValueError, OSError, zipfile.BadZipFile) as problem:
             raise CheckpointCorruptError(f"The checkpoint does not fit: {problem}.") from problem
         self.step = found.step
@@ -333,13 +346,19 @@ class Run:
             self.recipe, self.choices, self.dataset.fingerprint, self.budget.elapsed(),
             self.recovery.tries, self.seed, self.augment.as_dict(), self.history,
             self.readings.as_dicts(), self.readings.curve.index(best) if best else None,
+            self.recovery.proven.step if self.recovery.proven else None,
         )  # fmt: skip
         files = {
-            "state.npz": pack(self.trainer.state()),
+            **self._networks().files,
             "state.json": state.to_json(),
             **best_files(self.readings),
+            **proven_files(self.recovery.proven),
         }
         return Checkpoint(self.step, files)
+
+    def _networks(self) -> Checkpoint:
+        """Return the networks and optimisers alone, as one can go back to them."""
+        return Checkpoint(self.step, {NETWORKS: pack(self.trainer.state())})
 
     def _read_losses(self) -> dict[str, float] | None:
         """Return means since the last reading; None after going back because of one."""
@@ -377,6 +396,7 @@ class Run:
         if remedy.anew:
             self.step = self.images_seen = 0
             self.readings.restart()
+            self.recovery.proven = None
         else:
             self._restore(target)
         self.augment.follow(self.hyper)

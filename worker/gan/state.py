@@ -12,6 +12,12 @@ from worker.gan.recipe import Recipe
 
 FORMAT = 2
 
+NETWORKS = "state.npz"
+"""The file of the networks and optimisers."""
+
+PROVEN = "proven.npz"
+"""The same at the best reading, to go back to."""
+
 
 @dataclass
 class History:
@@ -41,6 +47,7 @@ class State:
         history: curve and events so far.
         metrics: readings so far.
         best: place of the best reading; None without one.
+        proven: the step of the best reading; None without one, and in older checkpoints.
     """
 
     recipe: Recipe
@@ -53,6 +60,7 @@ class State:
     history: History
     metrics: Sequence[dict[str, Any]] = ()
     best: int | None = None
+    proven: int | None = None
 
     def to_json(self) -> bytes:
         """Return state.json."""
@@ -86,6 +94,18 @@ def best_files(readings: Readings) -> dict[str, bytes]:
     if not readings.weights:
         return {}
     return {"best.npz": pack({f"{i:03d}": w for i, w in enumerate(readings.weights)})}
+
+
+def proven_files(proven: Checkpoint | None) -> dict[str, bytes]:
+    """Return proven.npz with the networks at the best reading; nothing where there is none."""
+    return {} if proven is None else {PROVEN: proven.files[NETWORKS]}
+
+
+def proven_state(state: State, found: Checkpoint) -> Checkpoint | None:
+    """Return what `proven_files` kept."""
+    if state.proven is None or PROVEN not in found.files:
+        return None
+    return Checkpoint(state.proven, {NETWORKS: found.files[PROVEN]})
 
 
 def restore_readings(readings: Readings, state: State, found: Checkpoint) -> None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from shared.schemas.jobs import JobRecord
 
@@ -20,6 +20,18 @@ database an urgent job would else find the next batch taken as soon as it comes.
 Claim = Callable[[], Sequence[JobRecord]]
 
 
+class Behind(Protocol):
+    """What takes made batches, and may fall behind the device."""
+
+    def is_behind(self) -> bool:
+        """Return whether a made batch waits for another to be published."""
+        ...
+
+    def catch_up(self) -> None:
+        """Return once none waits."""
+        ...
+
+
 class Ahead:
     """Claims in a thread while the device is busy with a full batch, late and only then.
 
@@ -28,16 +40,17 @@ class Ahead:
     nobody has to wait longer for it than the device would have stood still. Only after full
     batches, because otherwise nothing is left to claim: jobs that come meanwhile should go
     together. Not while made batches wait to be published: then the device is not what is short, and
-    a batch claimed now would only stand in line before an urgent job.
+    a batch claimed now would only stand in line before an urgent job. Nor is one claimed then in
+    any other way: a claim that was not made ahead waits until none waits.
 
     Args:
         claim: takes the next batch, and may find none.
-        is_behind: whether made batches wait.
+        publisher: what is made goes there.
     """
 
-    def __init__(self, claim: Claim, is_behind: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, claim: Claim, publisher: Behind) -> None:
         self._claim = claim
-        self._is_behind = is_behind
+        self._publisher = publisher
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ahead")
         self._passed = threading.Event()
         self._next: Future[Sequence[JobRecord]] | None = None
@@ -64,7 +77,11 @@ class Ahead:
     def take(self) -> Sequence[JobRecord]:
         """Return the next batch: what was claimed ahead, or else what waits now."""
         begun, self._next = self._next, None
-        return (begun.result() if begun is not None else ()) or self._timed()
+        claimed = begun.result() if begun is not None else ()
+        if not claimed:
+            self._publisher.catch_up()
+            claimed = self._timed()
+        return claimed
 
     def begin(self, release_id: str) -> None:
         """Say that a full batch of a release goes to the device now."""
@@ -82,7 +99,7 @@ class Ahead:
 
     def _late(self, wait: float) -> Sequence[JobRecord]:
         self._passed.wait(wait)
-        return () if self._is_behind() else self._timed()
+        return () if self._publisher.is_behind() else self._timed()
 
     def _timed(self) -> Sequence[JobRecord]:
         began = time.monotonic()

@@ -34,6 +34,7 @@ _BLOCK: Final = 256
 _TRAIT_SHARE: Final = 0.4
 _TRAIT_LIFT: Final = 1.5
 _TRAIT_GARMENTS: Final = 10
+_TRAIT_KNOWN: Final = 0.5  # of the style: what half of it does not tell is no trait
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -306,7 +307,7 @@ def _traits(
     for name, codes in labels.items():
         known = codes != UNKNOWN
         here = np.bincount(codes[known & inside], minlength=len(names[name]))
-        if here.sum() < _TRAIT_GARMENTS:
+        if here.sum() < max(_TRAIT_GARMENTS, _TRAIT_KNOWN * inside.sum()):
             continue
         share = here / here.sum()
         overall = np.bincount(codes[known], minlength=len(names[name])) / known.sum()

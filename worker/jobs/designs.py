@@ -55,7 +55,7 @@ def drain(runtime: Runtime, hinted: str, generators: Generators = GENERATORS) ->
     with (
         Heartbeat(runtime) as heartbeat,
         Publisher(runtime, heartbeat) as publisher,
-        Ahead(lambda: _claim(runtime, generators, heartbeat), publisher.is_behind) as ahead,
+        Ahead(lambda: _claim(runtime, generators, heartbeat), publisher) as ahead,
     ):
         # What was claimed ahead is made even by a worker that drains: it is one pass, and cheaper
         # than to put it back.

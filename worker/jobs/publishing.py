@@ -60,6 +60,8 @@ class Publisher:
         self._heartbeat = heartbeat
         # One waits while one is published: a device that is faster than the disk must wait too.
         self._queue: queue.Queue[Batch | None] = queue.Queue(maxsize=1)
+        self._caught_up = threading.Event()
+        self._caught_up.set()
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
         self._encoders = ThreadPoolExecutor(_ENCODERS, thread_name_prefix="encoder")
 
@@ -79,14 +81,24 @@ class Publisher:
 
     def is_behind(self) -> bool:
         """Return whether a made batch waits for another to be published."""
-        return not self._queue.empty()
+        return not self._caught_up.is_set()
+
+    def catch_up(self) -> None:
+        """Return once no made batch waits for another to be published.
+
+        What is claimed earlier than that is made no sooner, and closed to an urgent job.
+        """
+        self._caught_up.wait()
 
     def publish(self, batch: Batch) -> None:
         """Hand a batch over; waits while another one waits."""
+        self._caught_up.wait()
+        self._caught_up.clear()
         self._queue.put(batch)
 
     def _run(self) -> None:
         while (batch := self._queue.get()) is not None:
+            self._caught_up.set()
             try:
                 self._publish(batch)
             except Exception as error:  # noqa: BLE001 - whatever it is, each member must end

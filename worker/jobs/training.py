@@ -15,7 +15,7 @@ from shared.clock import utc_now
 from shared.errors import ReleaseCorruptError
 from shared.records import Transaction, catalogs, models
 from shared.schemas.jobs import MetricPoint, Progress, TrainingSpec
-from shared.schemas.models import Release
+from shared.schemas.models import Needs, Release
 from worker.attempt import Attempt, Outcome, Publish
 from worker.gan.data import Dataset
 from worker.jobs.datasets import load_dataset
@@ -254,11 +254,21 @@ def described(
     slots = json.loads(files["generator.json"]).get("slots", 0)
     card |= {"slots": slots, "origin": dict(origin), "spec": spec.model_dump(mode="json")}
     card["baselines"] = list(baselines)
+    card["needs"] = _needs(files).model_dump(mode="json")
     return {
         **files,
         "card.json": json.dumps(card, indent=1).encode(),
         "card.html": render(card, grid=files["grid.png"]),
     }
+
+
+def _needs(files: Mapping[str, bytes]) -> Needs:
+    """Return what a worker must have to make designs with a release."""
+    from worker.gan.release import unpacked
+
+    weights = unpacked(files["generator.npz"])
+    version = json.loads(files["generator.json"])["format"]
+    return Needs(format=version, memory=sum(one.nbytes for one in weights))
 
 
 def _origin(attempt: Attempt, spec: TrainingSpec, release_id: str) -> dict[str, str | int]:

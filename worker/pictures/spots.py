@@ -33,8 +33,8 @@ def is_dotted(relief: Floats, cloth: Mask) -> bool:
         return False
     bound = 0.5 * float(inside.std())
     return any(
-        _is_spotted(cloth & (side * relief > bound), cloth)
-        and _is_even(side * relief, cloth, bound)
+        _is_even(side * relief, cloth, bound)
+        and _is_spotted(cloth & (side * relief > bound), cloth)
         for side in (1, -1)
     )
 
@@ -42,6 +42,8 @@ def is_dotted(relief: Floats, cloth: Mask) -> bool:
 def _is_even(relief: Floats, cloth: Mask, bound: float) -> bool:
     """Tell whether the cloth between is of one shade; between the squares of a check it is not."""
     spots, rest = relief[cloth & (relief > bound)], relief[cloth & (relief <= bound)]
+    if not len(spots) or not len(rest):
+        return False
     return bool(rest.std() <= _REST * (spots.mean() - rest.mean()))
 
 

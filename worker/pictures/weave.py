@@ -137,7 +137,14 @@ def _cropped(pixels: Pixels, side: int) -> tuple[Floats, Mask, Floats]:
             for start, length in ((top, height), (left, width))
         ]
         cloth[place] = mask[np.ix_(*near)]
-    return crops.astype(np.float32) @ _OPPONENT, cloth, wide
+    return _opponent(crops), cloth, wide
+
+
+def _opponent(crops: Pixels) -> Floats:
+    """Turn RGB into opponent channels. Products this narrow only keep BLAS threads waiting."""
+    red, green, blue = (crops[..., channel].astype(np.float32) for channel in range(3))
+    mixed = [r * red + g * green + b * blue for r, g, b in _OPPONENT.T.tolist()]
+    return np.stack(mixed, axis=-1).astype(np.float32)
 
 
 def _crop(picture: Pixels, place: tuple[int, int, int, int], side: int) -> Any:
@@ -155,9 +162,12 @@ def _relief(colours: Floats, cloth: Mask, side: int) -> Floats:
     reach = max(2, round(side * _LOCAL))
     there = np.maximum(_summed(weight, reach), 1)[..., None]
     rest = (colours - _summed(colours * weight[..., None], reach) / there) * weight[..., None]
-    flat = rest.reshape(len(rest), -1, 3)
-    _, axes = np.linalg.eigh(flat.transpose(0, 2, 1) @ flat)
-    return np.asarray((flat @ axes[..., -1:])[..., 0].reshape(cloth.shape), np.float32)
+    channels = [np.ascontiguousarray(rest[..., place]) for place in range(3)]
+    spread = np.array([[(one * two).sum((1, 2)) for two in channels] for one in channels])
+    _, axes = np.linalg.eigh(spread.transpose(2, 0, 1))
+    along = axes[..., -1].astype(np.float32)[..., None, None]
+    mixed = along[:, 0] * channels[0] + along[:, 1] * channels[1] + along[:, 2] * channels[2]
+    return np.asarray(mixed, np.float32)
 
 
 def _changes(relief: Floats, cloth: Mask, least: Floats, side: int) -> Floats:
@@ -219,10 +229,13 @@ def _directions(relief: Floats, cloth: Mask, side: int) -> tuple[Floats, Floats,
     parts = seen(relief, (window, window), axis=(1, 2))[:, ::step, ::step]
     covered = seen(cloth, (window, window), axis=(1, 2))[:, ::step, ::step].mean(axis=(3, 4))
     place = np.nonzero(covered >= _COVERED)
-    taper, wheel = _wheel(window)
+    wheel = _wheel(window)
     chosen = parts[place]
-    waves = np.fft.rfft2((chosen - chosen.mean(axis=(1, 2), keepdims=True)) * taper)
-    power = (np.square(waves.real) + np.square(waves.imag)).reshape(-1, len(wheel)) @ wheel
+    waves = np.fft.rfft2((chosen - chosen.mean(axis=(1, 2), keepdims=True)) * wheel.taper)
+    # Summed, not multiplied by a matrix: BLAS threads beside a training wait in busy loops.
+    power = np.square(waves.real) + np.square(waves.imag)
+    power = power.reshape(len(chosen), power.shape[1] * power.shape[2])
+    power = np.add.reduceat(power[:, wheel.waves] * wheel.twice, wheel.starts, axis=1)
     power /= np.maximum(power.sum(axis=1, keepdims=True), 1e-6)
     near = power + np.roll(power, 1, axis=1) + np.roll(power, -1, axis=1)
     count = np.bincount(place[0], minlength=len(relief)).astype(np.float32)
@@ -237,20 +250,40 @@ def _directions(relief: Floats, cloth: Mask, side: int) -> tuple[Floats, Floats,
     return mean[rows, best], mean[rows, square], level.astype(np.float32), count
 
 
+@dataclass(frozen=True)
+class _Wheel:
+    """Which of a window's waves have which direction.
+
+    Attributes:
+        taper: float32 [window, window]: what a window is multiplied by, its rim tells nothing.
+        waves: places of the waves that count among all of `rfft2`, direction by direction.
+        twice: float32 [waves]: 2 where `rfft2` leaves the mirrored half out.
+        starts: where each direction's waves begin.
+    """
+
+    taper: Floats
+    waves: Counts
+    twice: Floats
+    starts: Counts
+
+
 @lru_cache(maxsize=8)
-def _wheel(window: int) -> tuple[Floats, Floats]:
-    """Return a taper [window, window], and which wave has which direction: [waves, directions]."""
+def _wheel(window: int) -> _Wheel:
     down, right = np.meshgrid(
         np.fft.fftfreq(window) * window, np.fft.rfftfreq(window) * window, indexing="ij"
     )
-    speed = np.hypot(down, right)
-    turn = np.round(np.degrees(np.arctan2(down, right)) / (180 / _DIRECTIONS)).astype(int)
-    kept = (speed >= _SLOWEST) & (speed <= _FASTEST * window)
-    twice = np.where((right > 0) & (right < window / 2), 2, 1)  # rfft2 leaves the mirrored half out
-    wheel = (turn[..., None] % _DIRECTIONS == np.arange(_DIRECTIONS)) * (kept * twice)[..., None]
+    speed = np.hypot(down, right).ravel()
+    turn = np.round(np.degrees(np.arctan2(down, right)) / (180 / _DIRECTIONS)).astype(np.int64)
+    turn = turn.ravel() % _DIRECTIONS
+    kept = np.flatnonzero((speed >= _SLOWEST) & (speed <= _FASTEST * window))
+    waves = kept[np.argsort(turn[kept], kind="stable")]
     bell = np.hanning(window + 2)[1:-1]
-    return np.outer(bell, bell).astype(np.float32), wheel.reshape(-1, _DIRECTIONS).astype(
-        np.float32
+    mirrored = (right > 0) & (right < window / 2)
+    return _Wheel(
+        taper=np.outer(bell, bell).astype(np.float32),
+        waves=waves,
+        twice=np.where(mirrored, 2, 1).astype(np.float32).ravel()[waves],
+        starts=np.searchsorted(turn[waves], np.arange(_DIRECTIONS)),
     )
 
 

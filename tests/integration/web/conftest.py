@@ -11,11 +11,10 @@ from redis import Redis
 
 from shared.artifacts import ArtifactStore
 from shared.artifacts.local import LocalArtifacts
-from shared.queue.names import Queue
 from shared.queue.presence import Presence
 from shared.records import Records, migrate
 from shared.settings import Settings
-from tests.fixtures.shop import Shop, fill_shop, open_shop
+from tests.fixtures.shop import OFFER, Shop, fill_shop, open_shop
 from web.app import Application, create_app
 from web.runtime import EXTENSION
 
@@ -59,7 +58,7 @@ def pictures(tmp_path: Path) -> Path:
 def app(
     settings: Settings, records: Records, store: ArtifactStore, redis: Redis, pictures: Path
 ) -> Iterator[Application]:
-    Presence(redis, seconds=600).announce("generate@test", [Queue.GENERATE])
+    Presence(redis, seconds=600).announce("generate@test", OFFER)
     changes = {"import_roots": (pictures,), "upload_limit": 200_000, "body_limit": 50_000}
     made = create_app(settings.model_copy(update=changes), records=records, store=store)
     yield made

@@ -8,12 +8,14 @@ from redis import Redis
 from sqlalchemy import update
 
 from shared.artifacts import ArtifactStore
+from shared.queue.names import Queue
 from shared.queue.pace import Pace, Paces
+from shared.queue.presence import Presence
 from shared.records import Records, jobs, shoppers
-from shared.records.tables import DesignRow
+from shared.records.tables import DesignRow, ReleaseRow
 from shared.settings import Settings
 from tests.fixtures import seen
-from tests.fixtures.shop import Shop
+from tests.fixtures.shop import OFFER, Shop
 from web.app import Application
 from web.runtime import EXTENSION, Runtime
 
@@ -177,6 +179,57 @@ def test_what_is_beyond_a_limit_is_refused_with_when_to_ask_again(
     answer = client.post("/v1/design-jobs/batch", json={"requests": [ONE] * 2})
     assert (answer.status_code, answer.get_json()["reason"]) == (status, reason)
     assert "Retry-After" in answer.headers
+
+
+def needing(records: Records, release_id: str, **needs: int) -> None:
+    with records.transaction() as tx:
+        row = tx.session.get(ReleaseRow, release_id)
+        assert row is not None
+        row.card = {**row.card, "needs": {"format": 2, "memory": 1, **needs}}
+
+
+def test_a_release_that_a_worker_can_serve_is_let_through(
+    client: FlaskClient, records: Records, shop: Shop
+) -> None:
+    needing(records, shop.release_id, format=2, memory=OFFER.memory)
+    posted(client, "/v1/design-jobs", ONE)
+
+
+@pytest.mark.parametrize(
+    ("needs", "told"),
+    [
+        ({"format": 3}, "has format 3, and the workers that are there read 1 and 2"),
+        ({"memory": OFFER.memory + 1}, "TOILE_MODELS_MEMORY"),
+    ],
+)
+def test_a_release_that_no_worker_can_serve_is_refused_with_the_reason_and_when_to_ask_again(
+    client: FlaskClient, records: Records, shop: Shop, needs: dict[str, int], told: str
+) -> None:
+    needing(records, shop.release_id, **needs)
+    variation = {"strength": 0.5}
+    for place, body in (
+        ("/v1/design-jobs", ONE),
+        ("/v1/design-jobs/batch", {"requests": [ONE]}),
+        (f"/v1/designs/{shop.design_ids[0]}/variations", variation),
+    ):
+        answer = client.post(place, json=body)
+        assert (answer.status_code, answer.get_json()["reason"]) == (503, "no_worker"), place
+        assert told in answer.get_json()["detail"]
+        assert answer.headers["Retry-After"] == "30"
+
+
+def test_one_worker_that_can_is_enough(
+    client: FlaskClient, records: Records, shop: Shop, redis: Redis
+) -> None:
+    needing(records, shop.release_id, format=3)
+    newer = OFFER.model_copy(update={"formats": (2, 3)})
+    Presence(redis, seconds=600).announce("generate@new", newer)
+    posted(client, "/v1/design-jobs", ONE)
+
+
+def test_what_speaks_as_no_worker_does_counts_as_none(redis: Redis) -> None:
+    redis.set("toile:worker:odd", "[1")
+    assert list(Presence(redis, seconds=600).serving(Queue.GENERATE)) == []
 
 
 def test_designs_for_a_shopper_need_an_index_and_say_what_to_do(client: FlaskClient) -> None:

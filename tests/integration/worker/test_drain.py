@@ -17,10 +17,13 @@ from shared.schemas.designs import Priority
 from shared.schemas.jobs import DesignSpec, JobRecord, JobState
 from shared.shoppers.erasing import erase
 from tests.fixtures.painter import Painter
+from tests.fixtures.postgres import ON_BOTH
 from tests.fixtures.rows import a_design_job, a_release, a_site
 from worker.jobs.designs import drain
 from worker.jobs.generators import Generators, Loaded
 from worker.runtime import Runtime
+
+pytestmark = ON_BOTH
 
 
 @pytest.fixture

@@ -10,7 +10,10 @@ from shared.records import Records, catalogs, jobs
 from shared.schemas.catalogs import CatalogRequest
 from shared.schemas.jobs import DesignSpec, IngestSpec, JobKind, JobState, PathSource
 from shared.settings import Settings
+from tests.fixtures.postgres import ON_BOTH
 from tests.fixtures.rows import a_release, a_site
+
+pytestmark = ON_BOTH
 
 
 @pytest.fixture

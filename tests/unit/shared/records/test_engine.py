@@ -77,4 +77,4 @@ def test_a_cursor_from_elsewhere_is_refused(records: Records) -> None:
 def test_a_naive_time_is_refused(records: Records) -> None:
     naive = datetime(2026, 1, 1)  # noqa: DTZ001 - the point of the test
     with pytest.raises(ValueError, match="no time zone"):
-        UtcDateTime().process_bind_param(naive, records.engine.dialect)
+        UtcDateTime().bind_processor(records.engine.dialect)(naive)

@@ -258,6 +258,74 @@ def test_a_collapse_sends_the_training_back_to_before_it_and_is_told_on_the_card
     assert "told nearly all" in again.release().card["events"][0]["cause"]
 
 
+def measured(
+    tiny: Hyperparameters, dataset: Dataset, store: Checkpoints, values: list[float]
+) -> Run:
+    recipe = Recipe(images=800, hyper=tiny, heldout=0.2)
+    return Run(
+        recipe, dataset, store,
+        clock=Watch(0.1), start=None, judge=lambda _train, _held: FakeJudge(values),
+        build=build_trainer,
+    )  # fmt: skip
+
+
+def advanced(run: Run, steps: int) -> None:
+    """Train, and let the watchdog take what comes for telling."""
+    for _ in range(steps):
+        run.advance()
+    run.images_seen = max(run.images_seen, QUIET_IMAGES)
+
+
+def test_a_metric_far_off_its_best_sends_the_training_back_to_where_it_was_best(
+    garments: MakeGarments, tiny: Hyperparameters
+) -> None:
+    store = MemoryCheckpoints()
+    run = measured(tiny, garments(), store, [30.0, 20.0, 70.0])
+    advanced(run, 1)
+    run.measure()
+    advanced(run, 1)
+    run.measure()
+    best = run.trainer.state()
+    advanced(run, 1)
+    assert run.save()
+    run.measure()
+    assert run.watchdog.uneasy
+    run.report(ignore)
+    assert (run.step, run.recovery.tries) == (2, 1)  # not to step 3, the newest that was saved
+    assert all(np.array_equal(a, best[name]) for name, a in run.trainer.state().items())
+    assert "as far off as at its best" in run.release().card["events"][0]["cause"]
+
+
+def test_what_was_proven_good_outlives_a_resume(
+    garments: MakeGarments, tiny: Hyperparameters
+) -> None:
+    store = MemoryCheckpoints()
+    run = measured(tiny, garments(), store, [20.0])
+    advanced(run, 2)
+    run.measure()
+    best = run.trainer.state()
+    run.advance()
+    assert run.save()
+    again = measured(tiny, garments(), store, [70.0])
+    assert again.step == 3
+    again.images_seen = QUIET_IMAGES
+    again.measure()
+    again.report(ignore)
+    assert again.step == 2
+    assert all(np.array_equal(a, best[name]) for name, a in again.trainer.state().items())
+
+
+def test_a_worse_reading_within_what_readings_err_is_no_collapse(
+    garments: MakeGarments, tiny: Hyperparameters
+) -> None:
+    run = measured(tiny, garments(), MemoryCheckpoints(), [20.0, 40.0])
+    for _ in range(2):
+        advanced(run, 1)
+        run.measure()
+    assert len(run.readings.curve) == 2
+    assert run.watchdog.verdict() is None
+
+
 def test_what_may_be_collapsing_is_not_kept(garments: MakeGarments, tiny: Hyperparameters) -> None:
     store = MemoryCheckpoints()
     run = started(tiny, garments(), store)

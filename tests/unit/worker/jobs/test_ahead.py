@@ -28,6 +28,21 @@ class Claims:
         return [self.job]
 
 
+class Waits:
+    """A publisher that is behind until it is asked to catch up."""
+
+    def __init__(self, *, behind: bool = False) -> None:
+        self.behind = behind
+        self.caught_up = 0
+
+    def is_behind(self) -> bool:
+        return self.behind
+
+    def catch_up(self) -> None:
+        self.caught_up += 1
+        self.behind = False
+
+
 def a_job(records: Records) -> JobRecord:
     site = a_site(records)
     return a_design_job(records, site, a_release(records, site).id)
@@ -35,7 +50,7 @@ def a_job(records: Records) -> JobRecord:
 
 def test_the_first_batches_are_claimed_when_the_device_is_free(records: Records) -> None:
     claims = Claims(a_job(records))
-    with Ahead(claims) as ahead:
+    with Ahead(claims, Waits()) as ahead:
         assert ahead.take() == [claims.job]
         ahead.begin(RELEASE)  # how long a pass takes is not known yet
         assert not ahead.has_more
@@ -44,7 +59,7 @@ def test_the_first_batches_are_claimed_when_the_device_is_free(records: Records)
 
 def test_the_next_batch_is_claimed_late_in_a_pass(records: Records) -> None:
     claims = Claims(a_job(records), seconds=0.01)
-    with Ahead(claims) as ahead:
+    with Ahead(claims, Waits()) as ahead:
         ahead.take()
         ahead.passed(RELEASE, 0.4)
         began = time.monotonic()
@@ -57,7 +72,7 @@ def test_the_next_batch_is_claimed_late_in_a_pass(records: Records) -> None:
 
 def test_a_pass_that_ends_sooner_than_usual_waits_for_nothing(records: Records) -> None:
     claims = Claims(a_job(records))
-    with Ahead(claims) as ahead:
+    with Ahead(claims, Waits()) as ahead:
         ahead.take()
         ahead.passed(RELEASE, 60.0)
         claims.called.clear()
@@ -69,13 +84,29 @@ def test_a_pass_that_ends_sooner_than_usual_waits_for_nothing(records: Records) 
 
 def test_nothing_is_claimed_ahead_while_made_batches_wait(records: Records) -> None:
     claims = Claims(a_job(records))
-    with Ahead(claims, lambda: True) as ahead:
+    publisher = Waits()
+    with Ahead(claims, publisher) as ahead:
         ahead.take()
         ahead.passed(RELEASE, 0.01)
+        publisher.behind = True
         ahead.begin(RELEASE)
         time.sleep(0.1)
         assert len(claims.times) == 1
-        assert ahead.take() == [claims.job]
+
+
+def test_nothing_is_claimed_at_all_before_the_publisher_has_caught_up(records: Records) -> None:
+    publisher = Waits(behind=True)
+    found: list[bool] = []
+
+    def claim() -> Sequence[JobRecord]:
+        found.append(publisher.behind)
+        return [job]
+
+    job = a_job(records)
+    with Ahead(claim, publisher) as ahead:
+        assert ahead.take() == [job]
+    assert found == [False]
+    assert publisher.caught_up == 1
 
 
 def test_where_nothing_was_left_ahead_it_is_looked_for_again() -> None:
@@ -85,6 +116,6 @@ def test_where_nothing_was_left_ahead_it_is_looked_for_again() -> None:
         looked.append(1)
         return []
 
-    with Ahead(claim) as ahead:
+    with Ahead(claim, Waits()) as ahead:
         assert list(ahead.take()) == []
     assert looked == [1]

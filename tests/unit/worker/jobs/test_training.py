@@ -14,6 +14,7 @@ from shared.errors import NotFoundError, ReleaseCorruptError
 from shared.records import models
 from shared.schemas.jobs import Budget, TrainingSpec
 from tests.fixtures.rows import a_release, a_site
+from worker.gan.checkpoint import pack
 from worker.gan.recipe import Recipe
 from worker.jobs.training import (
     METRIC_POINTS,
@@ -94,9 +95,10 @@ def test_a_release_that_lost_its_weights_is_no_start(runtime: Runtime) -> None:
 def test_a_card_says_where_the_release_comes_from_and_has_a_page() -> None:
     buffer = BytesIO()
     Image.fromarray(np.zeros((32, 64, 3), np.uint8)).save(buffer, "PNG")
+    weights = pack({"000": np.zeros((3, 4), np.float32), "001": np.zeros(2, np.float32)})
     made = {
-        "generator.npz": b"weights",
-        "generator.json": json.dumps({"slots": 2}).encode(),
+        "generator.npz": weights,
+        "generator.json": json.dumps({"slots": 2, "format": 2}).encode(),
         "card.json": json.dumps({"steps": 5}).encode(),
         "grid.png": buffer.getvalue(),
     }
@@ -106,7 +108,8 @@ def test_a_card_says_where_the_release_comes_from_and_has_a_page() -> None:
     assert (card["steps"], card["slots"], card["origin"]) == (5, 2, origin)
     assert card["spec"]["colours"] is True
     assert b"&lt;summer&gt;" in files["card.html"]
-    assert files["generator.npz"] == b"weights"
+    assert card["needs"] == {"format": 2, "memory": 4 * (12 + 2)}
+    assert files["generator.npz"] == weights
     assert keys.release_file("rel_1", "card.html") == "releases/rel_1/card.html"
 
 

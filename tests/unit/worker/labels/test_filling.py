@@ -43,6 +43,7 @@ def test_labels_that_the_pictures_tell_are_filled_and_right() -> None:
     assert not told[~missing].any()
     assert told[missing].mean() > 0.8
     assert (found.codes[told] == truth[told]).mean() > 0.9
+    assert found.threshold is not None
     assert (found.chances[told] >= found.threshold).all()
 
 
@@ -74,6 +75,7 @@ def test_held_out_accuracy_is_what_comes_true() -> None:
     told = values >= 0
     right = (values[told] == truth[missing][told]).mean()
     assert right == pytest.approx(found.right, abs=0.12)
+    assert found.right is not None
     assert found.accuracy < found.right  # the sure ones are the better ones
 
 
