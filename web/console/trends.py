@@ -25,8 +25,9 @@ _DATA: Final = (
     ("difference.json", "What is new, JSON"),
     ("moodboard.json", "Moodboards, JSON"),
 )
+_TOO_LITTLE: Final = "insufficient"
 _VERDICTS: Final[Mapping[str | None, str]] = {
-    "insufficient": "too little data",
+    _TOO_LITTLE: "too little data",
     "flash": "a flash",
     None: "not followed",
 }
@@ -66,14 +67,21 @@ class ShownReport:
 
     @property
     def news(self) -> list[tuple[str, Moved]]:
-        """What is new: a word, and the series."""
+        """What is new: a word, and the series; what only has too little data is none."""
         if self.difference is None:
             return []
         groups = (
             ("begins to rise", self.difference.new_rises),
             ("begins to decline", self.difference.new_falls),
             ("ended", self.difference.ended),
-            ("called otherwise", self.difference.class_changes),
+            (
+                "called otherwise",
+                [
+                    one
+                    for one in self.difference.class_changes
+                    if _TOO_LITTLE not in {one.before, one.now}
+                ],
+            ),
         )
         return [(told, one) for told, group in groups for one in group]
 

@@ -73,8 +73,8 @@ class Issued:
 
 
 def every_series(report: TrendReport) -> tuple[ValueTrend, ...]:
-    """Return all series of a report, the rest of each attribute too."""
-    return report.series
+    """Return all series of a report, of single segments and the rest of each attribute too."""
+    return (*report.series, *(one for segment in report.segments for one in segment.series))
 
 
 def key_of(series: ValueTrend) -> Key:

@@ -19,6 +19,7 @@ from worker.trends.words import KINDS, growth, percent
 
 SHOWN_LINES: Final = 16
 SHOWN_ISSUES: Final = 12
+_TOO_LITTLE: Final = "insufficient"
 _FEW: Final = 200  # forecasts; with fewer, a coverage is mostly luck
 
 
@@ -50,8 +51,19 @@ def news(difference: Difference) -> list[News]:
         News(one.now or "gone", name_of(one), f"was {_called(one.before)} and is "
              f"{_called(one.now)} now.")
         for one in difference.class_changes
+        if not _is_of_data(one)
     ]  # fmt: skip
     return lines
+
+
+def of_data(difference: Difference) -> str:
+    """Return how many values only came to have, or lack, enough data; empty where none did."""
+    few = [one for one in difference.class_changes if _is_of_data(one)]
+    came = sum(one.before == _TOO_LITTLE for one in few)
+    went = len(few) - came
+    parts = [f"{came} can be judged now that could not be then"] if came else []
+    parts += [f"{went} could be judged then and cannot now"] if went else []
+    return f"Of the other values {', and '.join(parts)}: their data is thin." if parts else ""
 
 
 def revision(one: Revised) -> str:
@@ -116,6 +128,11 @@ def _against_naive(total: RecordScores) -> str:
         f"{points[0].upper()}{points[1:]}, no better than “same as last year” "
         f"({-total.skill:.0%} more)."
     )
+
+
+def _is_of_data(one: Moved) -> bool:
+    """Return whether a verdict changed only because there is, or was, too little data for one."""
+    return _TOO_LITTLE in {one.before, one.now}
 
 
 def _began(one: Moved) -> str:

@@ -10,11 +10,21 @@ import pytest
 from shared.errors import ReportCorruptError
 from shared.schemas.trends import TrendOptions, TrendReport
 from worker.trends.difference import difference
-from worker.trends.issued import Issued, issue, read, read_all, seasonal_naive, write
+from worker.trends.issued import (
+    Issued,
+    every_series,
+    issue,
+    key_of,
+    read,
+    read_all,
+    seasonal_naive,
+    write,
+)
 from worker.trends.observations import Observations
 from worker.trends.page import render
 from worker.trends.record import track_record
 from worker.trends.report import build_report
+from worker.trends.saying import news, of_data
 
 Shop = Callable[..., Observations]
 DAYS = ("2026-02-10", "2026-05-04", "2026-08-20")
@@ -67,7 +77,7 @@ def test_every_forecast_that_came_due_is_scored_by_hand(
     errors, inside, naive = [], [], []
     for one in issues[:-1]:
         for row, key in enumerate(one.keys):
-            series = next(each for each in last.series if (each.attribute, each.value) == key[:2])
+            series = next(each for each in every_series(last) if key_of(each) == key)
             for column, day in enumerate(one.periods):
                 happened = series.share[last.periods.index(day)] if day in over else None
                 if happened is not None:
@@ -92,6 +102,16 @@ def test_the_newest_period_is_told_by_who_spoke_of_it_first(
     assert {line.ahead for line in record.lines} == {spoke.periods.index(date(2026, 7, 1)) + 1}
     one = record.lines[0]
     assert one.error == pytest.approx(one.happened - one.mean, abs=1e-5)
+
+
+def test_single_segments_are_issued_and_scored_too(
+    reports: Sequence[TrendReport], issues: list[Issued]
+) -> None:
+    names = {one.name for one in reports[-1].segments}
+    assert names
+    assert {key.segment for key in issues[-1].keys} == {None, *names}
+    record = track_record(reports[-1], issues[:-1])
+    assert {line.segment for line in record.lines} >= names
 
 
 def test_of_two_reports_with_one_origin_the_first_counts(
@@ -139,6 +159,21 @@ def test_the_difference_tells_what_began_what_ended_and_what_was_revised(
     assert found.revisions[0].value == "cotton"
     assert found.revisions[0].outside80
     assert found.against == f"rep_{DAYS[1]}"
+
+
+def test_what_only_came_to_have_enough_data_is_counted_and_not_told_one_by_one(
+    issues: list[Issued],
+) -> None:
+    kinds = ["insufficient", "insufficient", *issues[0].kinds[2:]]
+    now = ["stable", "stable", *issues[0].kinds[2:-1], "insufficient"]
+    before = replace(issues[0], kinds=(*kinds[:-1], "stable"))
+    found = difference(before, replace(issues[0], report_id="again", kinds=tuple(now)))
+    assert len(found.class_changes) == 3
+    assert news(found) == []
+    assert of_data(found) == (
+        "Of the other values 2 can be judged now that could not be then, and 1 could be judged "
+        "then and cannot now: their data is thin."
+    )
 
 
 def test_a_report_without_change_has_an_empty_difference(issues: list[Issued]) -> None:
