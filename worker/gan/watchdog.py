@@ -134,7 +134,8 @@ class Watchdog:
         self._garments = _small(_some_of(dataset))
         self._real_coverage = coverage(_flat(real), self._garments)
         self._lengths: list[float] = []
-        self.forget()
+        self._beaten = self._fooled = self._steep = self._alike = self._narrow = 0
+        self._worse = False
 
     def see_losses(self, losses: Mapping[str, float], images_seen: int) -> None:
         """Take the means since the last report, by the names that trainers give them."""

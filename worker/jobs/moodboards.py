@@ -13,7 +13,7 @@ from shared.schemas.models import Release
 from shared.schemas.trends import TrendReport
 from shared.taste.ranking import nearest
 from worker.attempt import Attempt, Outcome, Publish
-from worker.designs.personal import items_of
+from worker.designs.personal import as_items
 from worker.jobs.boarding import Group, Kept, draw_all, orders_of, piece_of, store_all
 from worker.jobs.designs import GENERATORS
 from worker.jobs.evidence import pictures_of
@@ -169,7 +169,7 @@ def _on_sale(made: Group, loaded: Loaded) -> tuple[Likeness, ...]:
     if loaded.sight is None:
         return ()
     gallery = loaded.sight.gallery
-    query = items_of([one.drawn for one in made.pictures], gallery.items.vocabulary)
+    query = as_items([one.drawn for one in made.pictures], gallery.items.vocabulary)
     rows, distances = nearest(gallery.items, query, ON_SALE)
     least: dict[int, float] = {}
     for row, distance in zip(rows.ravel().tolist(), distances.ravel().tolist(), strict=True):

@@ -142,7 +142,7 @@ def test_given_settings_leave_the_precision_to_the_device(tiny: Hyperparameters)
 def test_wider_networks_learn_at_a_lower_rate() -> None:
     rates = []
     for width in ("s", "m", "l"):
-        asked = Recipe(minutes=1, width=width)  # type: ignore[arg-type]  # one of them
+        asked = Recipe(minutes=1, width=width)
         settled, _ = resolve(asked, Situation(28, 1, 60_000, 1, "cpu"))
         assert settled.hyper is not None
         rates.append(settled.hyper.learning_rate)
