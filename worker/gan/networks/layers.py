@@ -102,7 +102,7 @@ class Colours(keras.layers.Layer):
         known = is_known(colours)
         scaled = (colours - LAB_CENTRE) / LAB_REACH
         numbers = tf.where(known[..., tf.newaxis], scaled, 0.0)
-        flags = tf.cast(known, tf.float32)[..., tf.newaxis]
+        flags = tf.cast(known, numbers.dtype)[..., tf.newaxis]
         flat = tf.concat([numbers, flags], axis=2)
         flat = tf.reshape(flat, (-1, colours.shape[1] * 4))
         told: tf.Tensor = self.tell(tf.nn.leaky_relu(self.mix(flat), SLOPE))

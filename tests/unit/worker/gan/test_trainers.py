@@ -50,9 +50,12 @@ def test_every_preset_makes_finite_steps_and_moves_both_networks(
 def test_a_step_runs_in_bfloat16_as_it_would_on_a_gpu(
     garments: MakeGarments, tiny: Hyperparameters
 ) -> None:
-    trainer = build(tiny, garments(), HALF)
-    told = trainer.step(0, NOW).numpy()
-    assert np.all(np.isfinite(told))
+    coloured = replace(tiny, colour_weight=0.1, match=0.2)
+    for hyper, dataset in ((tiny, garments()), (coloured, tinted(garments()))):
+        trainer = build(hyper, dataset, HALF)
+        for penalised in (True, False):
+            told = trainer.step(0, NOW, penalised=penalised).numpy()
+            assert np.all(np.isfinite(told))
     assert {v.dtype for v in trainer.generator.trainable_variables} == {"float32"}
 
 
