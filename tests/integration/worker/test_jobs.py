@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 
 from shared.artifacts import keys
 from shared.demo.drawn import write_archive
 from shared.jobs.submit import enqueue
-from shared.records import catalogs, designs, forecasts, indexes, jobs, models, reports
+from shared.records import catalogs, designs, forecasts, jobs, models, reports
 from shared.schemas.catalogs import CatalogRequest, GarmentFields
 from shared.schemas.jobs import (
     Budget,
@@ -32,7 +31,6 @@ from shared.schemas.jobs import (
 )
 from shared.schemas.models import MINIMUM_GARMENTS
 from shared.schemas.trends import TrendOptions
-from tests.bench import bench_personal
 from tests.fixtures.rows import a_site
 from worker import attempt
 from worker.jobs.datasets import load_dataset
@@ -234,28 +232,6 @@ def test_a_training_ends_with_a_release_that_designs(
 
     bad = spec.model_copy(update={"condition": {"category": "boat"}})
     assert do(runtime, site, bad).reason == "invalid_input"
-
-
-def test_the_designs_of_a_release_are_judged_by_simulated_shoppers(
-    runtime: Runtime, site: str, filled: str, tmp_path: Path
-) -> None:
-    done = do(runtime, site, training(filled))
-    assert done.result is not None
-    with runtime.records.reading() as tx:
-        index = indexes.newest(tx, site, filled)
-    assert index is not None
-    places = {"release": keys.release(done.result["release_id"]), "index": index.artifact}
-    for name, prefix in places.items():
-        for key in runtime.store.keys(prefix):
-            target = tmp_path / name / key.removeprefix(prefix)
-            target.parent.mkdir(exist_ok=True)
-            target.write_bytes(runtime.store.read(key))
-    arguments = ["--out", tmp_path, "--release", tmp_path / "release", "--index",
-                 tmp_path / "index", "--shoppers", 2, "--likes", 3, "--pool", 160]  # fmt: skip
-    ran = CliRunner().invoke(bench_personal.main, [str(one) for one in arguments])
-    assert ran.exception is None, ran.output
-    told = json.loads((tmp_path / "personal-release.json").read_text())
-    assert 0 <= told["3 likes"]["percentile"]["mean"] <= 1
 
 
 def test_a_colour_catalog_is_read_with_its_measured_colours(
