@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from shared.schemas.trends import TrendOptions, TrendReport
+from shared.schemas.trends import LeadingSegment, TrendOptions, TrendReport
 from tests.fixtures.trend_pages import two_sources
 from tests.unit.worker.trends.conftest import NOW, make_shop
 from worker.trends.page import render
@@ -132,6 +132,32 @@ def test_leaders_and_the_second_forecaster_stand_where_the_forecast_is_judged(
     text = section(render(told)["report.html"].decode(), "The forecast, tried on the past")
     assert "Leading segments.</strong> It leads." in text
     assert "A second forecaster.</strong> It earned none." in text
+
+
+def test_names_of_sources_segments_and_leaders_are_escaped(report: TrendReport) -> None:
+    evil = "<u>x</u>"
+    lead = LeadingSegment(
+        segment=evil, lag=1, pull=0.5, alone=True, error_without=0.8, error_with=0.7
+    )
+    data = report.data.model_copy(
+        update={
+            "sources": tuple(one.model_copy(update={"name": evil}) for one in report.data.sources),
+            "mix_changes": tuple(
+                one.model_copy(update={"source": evil}) for one in report.data.mix_changes
+            ),
+        }
+    )
+    named = report.model_copy(
+        update={
+            "data": data,
+            "series": tuple(one.model_copy(update={"lead": lead}) for one in report.series),
+            "segments": (report.segments[0].model_copy(update={"name": evil}),),
+        }
+    )
+    page = render(named)["report.html"].decode()
+    assert evil not in page
+    for title in ("Rising", "Segment by segment", "Sources"):
+        assert "&lt;u&gt;x&lt;/u&gt;" in section(page, title)
 
 
 def test_nothing_is_said_of_what_does_not_apply(plain: str) -> None:
