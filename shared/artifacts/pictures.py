@@ -32,11 +32,14 @@ def picture_of(store: ArtifactStore, key: str, index: int) -> NDArray[np.uint8]:
     return np.frombuffer(data, np.uint8).reshape(shape[1:])
 
 
-def encode_png(pixels: NDArray[np.uint8]) -> bytes:
-    """Return uint8 ``[height, width, 1 or 3]`` as PNG."""
+def encode_png(pixels: NDArray[np.uint8], *, most: int | None = None) -> bytes:
+    """Return uint8 ``[height, width, 1 or 3]`` as PNG, shrunk to sides of at most ``most`` px."""
     grey = pixels.shape[-1] == 1
     target = BytesIO()
-    Image.fromarray(pixels[..., 0] if grey else pixels).save(target, "PNG")
+    picture = Image.fromarray(pixels[..., 0] if grey else pixels)
+    if most is not None:
+        picture.thumbnail((most, most), Image.Resampling.LANCZOS)
+    picture.save(target, "PNG")
     return target.getvalue()
 
 

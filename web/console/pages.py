@@ -23,7 +23,7 @@ from shared.schemas.designs import Design
 from shared.schemas.jobs import Job, JobKind, JobState
 from shared.schemas.models import Model, Release
 from shared.schemas.problems import MEDIA_TYPE, Problem
-from shared.schemas.reports import ReportView
+from shared.schemas.reports import Failing, ReportView
 from shared.schemas.sites import ApiKey
 from web import auth
 from web.console import training as plot
@@ -123,6 +123,7 @@ def report(report_id: str) -> AnyResponse:
         return redirect(url_for("console.login"))
     with runtime().records.reading() as tx:
         place = reports.get(tx, key.site_id, report_id)
+        failing = _failing(tx, key.site_id, place.report)
         site = sites.get(tx, key.site_id).name
         fired = [
             one
@@ -132,6 +133,7 @@ def report(report_id: str) -> AnyResponse:
     return page(
         "report.html",
         shown=trends.shown(runtime().store, place, fired),
+        failing=failing,
         site=site,
         now=utc_now(),
         verdict=trends.verdict,
@@ -219,6 +221,14 @@ def _collect(tx: Transaction, site_id: str) -> Shown:
         designs=list(designs.page(tx, site_id, limit=_DESIGNS).items),
         report=newest[0] if newest else None,
     )
+
+
+def _failing(tx: Transaction, site_id: str, report: ReportView) -> Failing | None:
+    """Return whether later reports fail; of a report that has been followed by another, None."""
+    newest = reports.newest(tx, site_id, report.catalog_id)
+    if newest is None or newest.id != report.id:
+        return None
+    return reports.failing(tx, site_id, report.catalog_id)
 
 
 def _made(tx: Transaction, result: Mapping[str, Any] | None) -> Release | None:

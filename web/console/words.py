@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from shared.schemas.jobs import Job, JobKind
+from shared.schemas.reports import Failing
 
 _STEPS: Final = ((86_400 * 2, 86_400, "days"), (3_600 * 2, 3_600, "h"), (60, 60, "min"))
 _REASONS: Final[Mapping[str, str]] = {
@@ -51,6 +52,17 @@ def headline(summary: Mapping[str, Any]) -> str:
     ]
     text = "; ".join(told[:2]) or "nothing moves beyond chance"
     return text[0].upper() + text[1:]
+
+
+def failing(found: Failing) -> str:
+    """Return that a report is the last good one, since when later ones failed, and why."""
+    since = f"{found.since.day} {found.since:%B %Y, %H:%M} UTC"
+    if found.attempts == 1:
+        told = f"a newer one failed on {since}"
+    else:
+        told = f"{number(found.attempts)} newer ones have failed since {since}, the last"
+    why = found.message or _REASONS.get(found.reason, found.reason.replace("_", " "))
+    return f"This is the last good report: {told} because: {why}"
 
 
 def _first(ranked: object) -> str | None:

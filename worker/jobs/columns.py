@@ -71,6 +71,15 @@ class Inventory:
         derived = sorted(one.id for one in self.derivations.values())
         return [*versions, "batches", *batches, "derived", *derived]
 
+    def styles_of(self, catalog_id: str) -> str | None:
+        """Return what is written before the names of a catalog's styles; None writes nothing.
+
+        The oldest catalog's styles go by their own names, for ever; those of others by their
+        catalog's.
+        """
+        oldest = next((one.catalog_id for one in self.versions), None)
+        return None if catalog_id == oldest else self.names[catalog_id]
+
 
 def take_stock(
     runtime: Runtime,
@@ -259,21 +268,17 @@ def _looked_up(
 
 
 def _of_catalogs(runtime: Runtime, inventory: Inventory) -> list[Observations]:
-    """Read each catalog's columns, with what was derived of its garments.
-
-    The oldest catalog's styles go by their own names, for ever; those of others by their catalog's.
-    """
+    """Read each catalog's columns, with what was derived of its garments."""
     grouped: dict[str, list[Observations]] = {}
     for one in inventory.versions:
         grouped.setdefault(one.catalog_id, []).append(_of_version(runtime, one))
-    oldest = next(iter(grouped), None)
     whole: list[Observations] = []
     for name, parts in grouped.items():
         found = inventory.derivations.get(name)
         if found is None:
             whole += parts
             continue
-        styles_of = None if name == oldest else inventory.names[name]
+        styles_of = inventory.styles_of(name)
         whole.append(
             with_derived(
                 runtime, join(parts), found, site_id=inventory.site_id, styles_of=styles_of

@@ -52,14 +52,19 @@ def with_derived(
 def fillings_of(derived: Derived, styles_of: str | None = None) -> Mapping[str, Filling]:
     """Return derived columns as the trend engine fills them in, each value with its origin."""
     columns = dict(derived.columns)
-    if STYLE_ATTRIBUTE in columns and styles_of is not None:
+    if STYLE_ATTRIBUTE in columns:
         style = columns[STYLE_ATTRIBUTE]
-        named = tuple(f"{styles_of}: {value}" for value in style.values)
+        named = tuple(style_named(value, styles_of) for value in style.values)
         columns[STYLE_ATTRIBUTE] = replace(style, values=named)
     return {
         name: Filling(column.values, column.codes, _origins(name, column))
         for name, column in columns.items()
     }
+
+
+def style_named(value: str, styles_of: str | None) -> str:
+    """Return a style's name in reports; ``styles_of`` as for `with_derived`."""
+    return value if styles_of is None else f"{styles_of}: {value}"
 
 
 def _origins(name: str, column: DerivedColumn) -> np.ndarray[tuple[int], np.dtype[np.int8]]:

@@ -17,8 +17,8 @@ from shared.schemas.sites import Site
 from shared.schemas.trends import TrendOptions, TrendReport
 from worker.attempt import Attempt, Outcome, Publish
 from worker.jobs.board_wishes import wanted_boards
-from worker.jobs.columns import load, mark_of, take_stock
-from worker.jobs.evidence import pictures_of
+from worker.jobs.columns import Inventory, load, mark_of, take_stock
+from worker.jobs.evidence import shown_in, typical_of
 from worker.jobs.meaning import ISSUED, keep, meant, standings
 from worker.runtime import Runtime
 from worker.trends.page import render
@@ -55,7 +55,7 @@ def make_report(attempt: Attempt) -> Publish:
     report = build_report(observed, spec.options, generated_at=now, fingerprint=mark)
     attempt.raise_if_stopped()
     attempt.report(Progress(fraction=0.6, message="drawing"))
-    return _publication(attempt, spec, report, mark)
+    return _publication(attempt, spec, inventory, report)
 
 
 def fingerprint_of(marks: Sequence[str], options: TrendOptions) -> str:
@@ -127,25 +127,27 @@ def _periodic() -> TrendSpec:
     return TrendSpec(options=TrendOptions(), only_if_changed=True)
 
 
-def _publication(attempt: Attempt, spec: TrendSpec, report: TrendReport, mark: str) -> Publish:
+def _publication(
+    attempt: Attempt, spec: TrendSpec, inventory: Inventory, report: TrendReport
+) -> Publish:
     runtime, job = attempt.runtime, attempt.job
     report_id = ids.new_id(ids.REPORT)
     beside = meant(runtime, job.site_id, spec.catalog_id, report, report_id)
     issued = keep(runtime, job.site_id, spec.catalog_id, beside.issued)
     boards = wanted_boards(runtime, job.site_id, spec.catalog_id, report, report_id)
-    shown = pictures_of(
-        runtime, job.site_id, [name for one in report.evidence for name in one.garments]
-    )
+    typical = typical_of(inventory, report)
+    shown = shown_in(runtime, job.site_id, report, typical)
+    page = render(beside.report, shown, no_boards=boards.why, typical=typical)
     files = {
         name: runtime.store.put(keys.report_file(report_id, name), data).key
-        for name, data in render(beside.report, shown, no_boards=boards.why).items()
+        for name, data in page.items()
     }
     values = {
         "id": report_id,
         "site_id": job.site_id,
         "job_id": job.id,
         "catalog_id": spec.catalog_id,
-        "data_fingerprint": mark,
+        "data_fingerprint": report.data_fingerprint,
         "summary": summary_of(report),
         "files": {**files, ISSUED: issued["artifact"]},
     }

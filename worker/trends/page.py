@@ -9,13 +9,13 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from shared.schemas.trends import RankedValue, TrendReport, ValueTrend
-from worker.trends import saying, words
+from worker.trends import grounds, saying, supply, words
 from worker.trends.plots import Plot, attribute_plot, largest, slug, value_plot
+from worker.trends.rows import Looks, attribute_rows, ranking_tables, segment_tables
 from worker.trends.tables import tables_of
 
 MOST_PLOTS: Final = 4  # a side: a page is read, not scrolled
-_SPARK: Final = (150.0, 34.0)
-_SPARK_POINTS: Final = 60
+STYLE: Final = "style"  # the attribute whose values are numbers: only pictures tell them apart
 
 TEMPLATES: Final = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
@@ -46,6 +46,7 @@ def render(
     pictures: Mapping[str, bytes] | None = None,
     *,
     no_boards: str | None = None,
+    typical: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, bytes]:
     """Return the report's files by path.
 
@@ -55,9 +56,11 @@ def render(
 
     Args:
         report: what to show.
-        pictures: garment id -> a small picture, PNG or WebP, of those that are evidence.
+        pictures: garment id -> a small picture, PNG or WebP, of those that are evidence or show a
+            style.
         no_boards: why the report will have no moodboards; empty where it will, None where nobody
             asked.
+        typical: style -> ids of its most typical garments, the most typical first.
     """
     rising = _plots(report, report.rising[:MOST_PLOTS], "rising")
     declining = _plots(report, report.declining[:MOST_PLOTS], "declining")
@@ -70,17 +73,21 @@ def render(
         )
         for place, name in enumerate(attributes, 1)
     }
+    looks = _looks(typical or {}, pictures or {})
     page = TEMPLATES.get_template("page.html").render(
         report=report,
         words=words,
         saying=saying,
+        grounds=grounds,
+        supply=supply,
         no_boards=no_boards,
         evidence=_evidence(report, pictures or {}),
         headlines=words.headlines(report),
         plots={"rising": rising, "declining": declining},
-        tables=_tables(report),
+        tables=ranking_tables(report, looks),
+        segments=segment_tables(report),
         attributes=[
-            {"name": name, "picture": multiples[name], "rows": _all_rows(report, name)}
+            {"name": name, "picture": multiples[name], "rows": attribute_rows(report, name, looks)}
             for name in attributes
         ],
         shown={name: len(largest(report, name)) for name in attributes},
@@ -116,6 +123,14 @@ def _evidence(report: TrendReport, pictures: Mapping[str, bytes]) -> dict[tuple[
     }
 
 
+def _looks(typical: Mapping[str, Sequence[str]], pictures: Mapping[str, bytes]) -> Looks:
+    """Return the pictures of each style; garments without one are passed over."""
+    return {
+        (STYLE, value): [uri_of(pictures[name]) for name in garments if name in pictures]
+        for value, garments in typical.items()
+    }
+
+
 def _plots(report: TrendReport, ranked: Sequence[RankedValue], kind: str) -> list[_Picture]:
     plots = []
     for place, one in enumerate(ranked, 1):
@@ -129,82 +144,6 @@ def _plots(report: TrendReport, ranked: Sequence[RankedValue], kind: str) -> lis
             )
         )
     return plots
-
-
-def _tables(report: TrendReport) -> list[dict[str, Any]]:
-    return [
-        {
-            "title": "Rising",
-            "kind": "rising",
-            "evident": False,
-            "about": "The share grew by more than chance, and still does.",
-            "empty": "No value rose by more than chance.",
-            "rows": [_row(report, words.find(report, one)) for one in report.rising],
-        },
-        {
-            "title": "Declining",
-            "kind": "declining",
-            "evident": False,
-            "about": "The share fell by more than chance, and still does.",
-            "empty": "No value fell by more than chance.",
-            "rows": [_row(report, words.find(report, one)) for one in report.declining],
-        },
-        {
-            "title": "Emerging",
-            "kind": "emerging",
-            "evident": True,
-            "about": "Ordered by last quarter's growth and forecast growth together; only values "
-            "whose rise, seen or forecast, is more than chance.",
-            "empty": "Nothing both grows and is expected to grow on.",
-            "rows": [_row(report, words.find(report, one)) for one in report.emerging],
-        },
-    ]
-
-
-def _all_rows(report: TrendReport, attribute: str) -> list[dict[str, Any]]:
-    mine = [one for one in report.series if one.attribute == attribute]
-    return [_row(report, one) for one in sorted(mine, key=lambda one: (one.rest, -one.garments))]
-
-
-def _row(report: TrendReport, series: ValueTrend) -> dict[str, Any]:
-    seen, ahead = _spark(series)
-    return {
-        "series": series,
-        "now": _latest(series, max(1, report.season // 4)),
-        "expected": sum(series.forecast.mean) / len(series.forecast.mean),
-        "seen": seen,
-        "ahead": ahead,
-    }
-
-
-def _latest(series: ValueTrend, periods: int) -> float | None:
-    """Return the mean share of the latest periods, or ``None`` where they are empty."""
-    shares = [one for one in series.share[-periods:] if one is not None]
-    return sum(shares) / len(shares) if shares else None
-
-
-def _spark(series: ValueTrend) -> tuple[str, str]:
-    """Return the points of a small line: what was seen, and what is expected."""
-    seen = _thinned([one for one in series.share if one is not None])
-    ahead = _thinned(list(series.forecast.mean))
-    ahead = ahead[: max(2, len(ahead) // 2)] if len(ahead) > len(seen) else ahead
-    width, height = _SPARK
-    top = max((*seen, *ahead, 1e-9))
-    step = width / max(1, len(seen) + len(ahead) - 1)
-    points = [
-        f"{place * step:.1f},{height - 2 - (height - 4) * value / top:.1f}"
-        for place, value in enumerate([*seen, *ahead])
-    ]
-    return " ".join(points[: len(seen)]), " ".join(points[max(0, len(seen) - 1) :])
-
-
-def _thinned(values: list[float]) -> list[float]:
-    """Return means of neighbours, at most 60 of them."""
-    size = -(-len(values) // _SPARK_POINTS)
-    return [
-        sum(values[start : start + size]) / len(values[start : start + size])
-        for start in range(0, len(values), size)
-    ]
 
 
 def _scores(report: TrendReport) -> list[dict[str, Any]]:

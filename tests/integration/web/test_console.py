@@ -1,6 +1,7 @@
 """The first page and the door to it."""
 
 import re
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -12,7 +13,8 @@ from shared.jobs import lifecycle
 from shared.jobs.submit import enqueue
 from shared.queue.status import StatusBoard, StatusDocument
 from shared.records import Records, reports, sites
-from shared.schemas.jobs import JobState, MetricPoint, Progress
+from shared.schemas.jobs import JobState, MetricPoint, Progress, TrendSpec
+from shared.schemas.trends import TrendOptions
 from shared.settings import Settings
 from tests.fixtures.shop import Shop, add_catalog, design_spec, open_shop, running, training_spec
 from web.app import Application
@@ -139,6 +141,32 @@ def test_a_reports_page_tells_what_is_new_and_links_all_of_it(
         with visitor.get(address) as answer:
             assert answer.status_code == 200, address
     assert visitor.get("/reports/rep_never").status_code == 404
+
+
+def test_the_last_good_report_says_that_newer_ones_fail(
+    visitor: FlaskClient, shop: Shop, records: Records
+) -> None:
+    pages = ("/", f"/reports/{shop.report_id}")
+    for place in pages:
+        assert "last good report" not in visitor.get(place).text
+    with records.transaction() as tx:
+        report = reports.get(tx, shop.site_id, str(shop.report_id)).report
+        spec = TrendSpec(catalog_id=report.catalog_id, options=TrendOptions())
+        error = {"reason": "too_little_data", "message": f"too few: {EVIL}", "details": {}}
+        failed = lifecycle.finish(tx, running(tx, shop, spec), JobState.FAILED, error=error)
+    for place in pages:
+        text = visitor.get(place).text
+        assert "This is the last good report: a newer one failed on" in text
+        assert "too few: &lt;script&gt;" in text
+        assert EVIL not in text
+        assert f'href="/v1/jobs/{failed.id}"' in text
+    with records.transaction() as tx:
+        values: dict[str, Any] = {
+            "id": "rep_newer", "site_id": shop.site_id, "job_id": failed.id,
+            "catalog_id": report.catalog_id, "data_fingerprint": "f", "summary": {}, "files": {},
+        }  # fmt: skip
+        reports.publish(tx, values)
+    assert "last good report" not in visitor.get(pages[1]).text, "another one follows it"
 
 
 def test_the_page_loads_itself_again_while_something_moves(

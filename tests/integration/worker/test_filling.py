@@ -1,26 +1,32 @@
 """What nobody labelled in trend reports: derivations join the columns that a report reads."""
 
-from datetime import date
+from datetime import UTC, date, datetime
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from shared.artifacts import keys
 from shared.demo.drawn import write_archive
 from shared.derivations import Derived, write
-from shared.records import catalogs, feeds
+from shared.records import catalogs, feeds, reports
 from shared.records.derivations import Derivation, Due, publish
 from shared.schemas.catalogs import CatalogRequest
 from shared.schemas.feeds import FeedRequest
-from shared.schemas.jobs import IngestSpec
+from shared.schemas.jobs import IngestSpec, JobState, TrendSpec
+from shared.schemas.trends import OriginShare, TrendOptions
 from tests.fixtures.derived import card_of, columns
 from tests.fixtures.rows import a_site
 from tests.integration.worker.test_feeds import do, uploaded
 from worker.jobs.columns import load, mark_of, take_stock
 from worker.jobs.derivations import derive, recipe_of
+from worker.jobs.evidence import PAGE_SIDE, pictures_of, typical_of
 from worker.runtime import Runtime
 from worker.trends.observations import GIVEN, ORIGIN_NAMES, PREDICTED, STYLE, Observations
+from worker.trends.page import uri_of
+from worker.trends.report import build_report
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -104,6 +110,71 @@ def test_the_styles_of_another_catalog_go_by_its_name(
     assert values(observed, "style") == {
         "style 3", "style 7", "second: style 3", "second: style 7",
     }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("many") / "garments.zip"
+    write_archive(path, count=96, seed=4, end=date(2026, 6, 30))
+    return path
+
+
+def test_a_reports_page_shows_its_styles_by_their_typical_garments(
+    runtime: Runtime, site: str, many: Path
+) -> None:
+    catalog = filled_catalog(runtime, site, many, "first")
+    styles = derived_of(runtime, site, catalog).card.styles
+    done = do(runtime, site, TrendSpec(catalog_id=None, options=TrendOptions()))
+    assert done.state is JobState.SUCCEEDED, done.error
+    assert done.result is not None
+    with runtime.records.reading() as tx:
+        files = reports.get(tx, site, done.result["report_id"]).artifacts
+    page = runtime.store.read(files["report.html"]).decode()
+    shown = pictures_of(runtime, site, styles[0].typical, most=PAGE_SIDE)
+    assert len(shown) == len(styles[0].typical) == 4
+    for picture in shown.values():
+        assert f'src="{uri_of(picture)}" alt="A typical garment of style 3"' in page
+    assert "A typical garment of style 7" in page
+
+
+def test_typical_garments_go_by_the_names_that_reports_give_their_styles(
+    runtime: Runtime, site: str, archive: Path
+) -> None:
+    cards = {
+        name: derived_of(runtime, site, filled_catalog(runtime, site, archive, name)).card
+        for name in ("first", "second")
+    }
+    stock = take_stock(runtime, site, None)
+    options = TrendOptions(period="month", minimum_garments=1)
+    report = build_report(
+        load(runtime, stock), options, generated_at=datetime(2026, 7, 1, tzinfo=UTC)
+    )
+    found = typical_of(stock, report)
+    assert found["style 3"] == cards["first"].styles[0].typical
+    assert found["second: style 7"] == cards["second"].styles[1].typical
+    assert set(found) == {"style 3", "style 7", "second: style 3", "second: style 7"}
+    given = report.model_copy(
+        update={
+            "series": tuple(
+                one.model_copy(update={"origin": OriginShare()}) for one in report.series
+            )
+        }
+    )
+    assert typical_of(stock, given) == {}, "what somebody called a style is no style of ours"
+
+
+def test_small_pictures_are_shrunk_and_the_lost_left_out(
+    runtime: Runtime, site: str, archive: Path
+) -> None:
+    catalog = filled_catalog(runtime, site, archive, "first")
+    with runtime.records.reading() as tx:
+        name = catalogs.garments_page(tx, catalog, limit=1).items[0].id
+    small = pictures_of(runtime, site, [name, "gar_gone", name], most=16)
+    assert set(small) == {name}
+    with Image.open(BytesIO(small[name])) as picture:
+        assert max(picture.size) == 16
+    with Image.open(BytesIO(pictures_of(runtime, site, [name])[name])) as picture:
+        assert max(picture.size) > 16
 
 
 def test_a_lost_derivation_is_made_again(runtime: Runtime, site: str, archive: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from shared.schemas.jobs import Job, JobKind, JobState
+from shared.schemas.reports import Failing
 from web.console import words
 from web.console.pages import told
 from web.console.reference import kind_of
@@ -81,3 +82,23 @@ def test_schemas_are_told_in_a_few_words() -> None:
     assert text({"type": "object", "additionalProperties": {"type": "string"}}) == "map to string"
     assert text({"enum": ["png", "webp"]}) == '"png" | "webp"'
     assert text({}) == "any value"
+
+
+@pytest.mark.parametrize(
+    ("attempts", "message", "told"),
+    [
+        (1, "no dates.", "a newer one failed on 1 January 2026, 00:00 UTC because: no dates."),
+        (3, "no dates.", "3 newer ones have failed since 1 January 2026, 00:00 UTC, the last"),
+        (1, "", "because: every attempt failed"),
+    ],
+)  # fmt: skip
+def test_the_last_good_report_says_since_when_and_why_others_failed(
+    attempts: int, message: str, told: str
+) -> None:
+    found = Failing(
+        since=NOW, attempts=attempts, job_id="job_1", reason="attempts_exhausted", message=message
+    )
+    text = words.failing(found)
+    assert text.startswith("This is the last good report: ")
+    assert told in text
+    assert message in text
