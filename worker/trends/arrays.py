@@ -44,6 +44,22 @@ def distinct(keys: Ints, size: int) -> tuple[Ints, Ints]:
     return used, places[keys]
 
 
+def unlike_rows(*arrays: Floats) -> tuple[Ints, Ints]:
+    """Return the rows of arrays [s, t] that are unlike all before them, and which each is like, [s].
+
+    What rows have in common is then worked out once.
+    """
+    places: dict[bytes, int] = {}
+    found: list[int] = []
+    first: list[int] = []
+    for row, parts in enumerate(zip(*arrays, strict=True)):
+        place = places.setdefault(b"".join(part.tobytes() for part in parts), len(places))
+        found.append(place)
+        if place == len(first):
+            first.append(row)
+    return np.array(first, dtype=np.int64), np.array(found, dtype=np.int64)
+
+
 def row_medians(values: Floats, known: Bools) -> Floats:
     """Return the median of the known values of each row, [s]; NaN where none is known."""
     count = known.sum(1)

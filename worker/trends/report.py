@@ -375,8 +375,10 @@ def _maybe(value: float) -> float | None:
 def _perhaps(values: Floats) -> list[tuple[float | None, ...]]:
     """Return the same, with ``None`` where a value is not known."""
     found: list[list[float]] = rounded(values).tolist()
-    whole: list[bool] = np.isfinite(values).all(1).tolist()
+    gappy = set(np.nonzero(~np.isfinite(values))[0].tolist())
     return [
-        tuple(row) if told else tuple(value if math.isfinite(value) else None for value in row)
-        for row, told in zip(found, whole, strict=True)
+        tuple(one if math.isfinite(one) else None for one in shown)
+        if row in gappy
+        else tuple(shown)
+        for row, shown in enumerate(found)
     ]

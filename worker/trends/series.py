@@ -33,7 +33,7 @@ class Name:
     segment: str | None = None  # of a series that follows one segment alone
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # two panels are never compared, and each is a key
 class Panel:
     """All series over the same periods.
 
