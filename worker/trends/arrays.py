@@ -45,7 +45,7 @@ def distinct(keys: Ints, size: int) -> tuple[Ints, Ints]:
 
 
 def unlike_rows(*arrays: Floats) -> tuple[Ints, Ints]:
-    """Return the rows of arrays [s, t] that are unlike all before them, and which each is like, [s].
+    """Return which rows of arrays [s, t] are unlike all before them, and which each is like, [s].
 
     What rows have in common is then worked out once.
     """

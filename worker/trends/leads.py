@@ -267,8 +267,9 @@ def _try(
     held = np.clip(moves / usual[:, None], -_FURTHEST_MOVE, _FURTHEST_MOVE)
     misses = (trials.actual - trials.predicted) / usual[:, None]
     misses = np.clip(misses, -_FURTHEST_MISS, _FURTHEST_MISS) * trials.seen
-    product = (held[:-1] * misses).sum(2)
-    size = (held[:-1] ** 2 * trials.seen).sum(2)
+    product = np.einsum("osh,osh->os", held[:-1], misses)
+    known = held[:-1] * trials.seen
+    size = np.einsum("osh,osh->os", known, known)
     left_out = [
         _pull(np.delete(product, one, 0), np.delete(size, one, 0), alone=alone)
         for one in range(len(product))
