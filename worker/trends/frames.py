@@ -4,6 +4,7 @@ Matplotlib's axes work out their layout anew for each panel and each format, whi
 than all that a report counts. A frame knows where it stands, so that it costs what its lines do.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -20,6 +21,7 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox, TransformedBbox
 
 from worker.trends.arrays import Floats
+from worker.trends.drawing import Box, Drawn
 
 INK: Final = "#222222"
 QUIET: Final = "#777777"
@@ -27,6 +29,9 @@ _GRID: Final = "#E4E4E4"
 _FLOOR: Final = "#BBBBBB"
 _MARGIN: Final = 0.01  # of the days, on either side
 _POINT: Final = 1 / 72  # inches
+_KEY: Final = (0.15, 0.08)  # of a legend, inches
+_LETTER: Final = 0.065  # inches of room for a letter of it
+_UNSAYABLE: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # in XML
 _FINE: Final = (0.05, 0.005)
 
 
@@ -36,19 +41,19 @@ class Frame:
 
     Attributes:
         figure: what it stands on.
-        box: left, bottom, width and height, in inches from the figure's lower left.
+        box: where it stands.
         days: first and last day, as Matplotlib numbers them.
         top: share at the upper end.
         large: of a figure of its own, with more ticks and larger words.
-        drawn: lines and bands so far, for a legend.
+        drawn: what stands on it so far, in the order drawn.
     """
 
     figure: Figure
-    box: tuple[float, float, float, float]
+    box: Box
     days: tuple[float, float]
     top: float
     large: bool
-    drawn: list[Line2D | PathPatch] = field(default_factory=list)
+    drawn: list[Drawn] = field(default_factory=list)
 
     def x(self, days: Floats) -> Floats:
         """Return inches from the figure's left of days."""
@@ -60,24 +65,23 @@ class Frame:
         """Return inches from the figure's foot of shares, 0..1."""
         return self.box[1] + self.box[3] * shares / self.top
 
-    def line(self, days: Floats, shares: Floats, **style: Any) -> Line2D:
+    def line(self, days: Floats, shares: Floats, **style: Any) -> None:
         """Draw a line, broken where a share is NaN."""
         line = Line2D(self.x(days), self.y(shares), **style)
-        self._add(line)
-        return line
+        self._add(line, self.box)
 
-    def band(self, days: Floats, low: Floats, high: Floats, **style: Any) -> PathPatch:
+    def band(self, days: Floats, low: Floats, high: Floats, **style: Any) -> None:
         """Fill between two lines, with a gap where either is NaN."""
         path = _between(self.x(days), self.y(low), self.y(high))
         patch = PathPatch(path, linewidth=0, **style)
-        self._add(patch)
-        return patch
+        self._add(patch, self.box)
 
     def mark(self, day: float, word: str) -> None:
         """Draw an upright line at a day, and a word beside its upper end."""
         at = float(self.x(np.array(day)))
         foot, top = self.box[1], self.box[1] + self.box[3]
-        self._add(Line2D([at, at], [foot, top], color=QUIET, linewidth=0.9, dashes=(3, 3)))
+        line = Line2D([at, at], [foot, top], color=QUIET, linewidth=0.9, dashes=(3, 3))
+        self._add(line, self.box)
         if word:
             top -= 3 * _POINT
             self.write(at - 3 * _POINT, top, word, size=8, color=QUIET, ha="right", va="top")
@@ -106,21 +110,37 @@ class Frame:
 
     def write(self, x: float, y: float, text: str, **style: Any) -> None:
         """Write words at a place in inches."""
-        self.figure.add_artist(
-            Text(x, y, text, transform=self.figure.dpi_scale_trans, parse_math=False, **style)
-        )
+        shown = _UNSAYABLE.sub("", text)
+        self._add(Text(x, y, shown, parse_math=False, **style), None)
+
+    def legend(self, up: float) -> None:
+        """Name the lines and bands that have a label, side by side, ``up`` inches high."""
+        left = self.box[0]
+        for one in [one for one, _ in self.drawn if one.get_label()]:
+            right = left + _KEY[0]
+            if isinstance(one, PathPatch):
+                low, high = up - _KEY[1] / 2, up + _KEY[1] / 2
+                corners = [[left, low], [right, low], [right, high], [left, high], [left, low]]
+                key: Line2D | PathPatch = PathPatch(Path(corners, closed=True))
+            else:
+                key = Line2D([left, (left + right) / 2, right], [up] * 3)
+            key.update_from(one)
+            key.set_clip_box(None)
+            self._add(key, None)
+            label = str(one.get_label())
+            self.write(right + 5 * _POINT, up, label, size=8, color=INK, va="center")
+            left = right + 0.25 + _LETTER * len(label)
 
     def _rule(self, at: float, **style: Any) -> None:
-        ends = [self.box[0], self.box[0] + self.box[2]]
-        scale = self.figure.dpi_scale_trans
-        self.figure.add_artist(Line2D(ends, [at, at], transform=scale, **style))
+        self._add(Line2D([self.box[0], self.box[0] + self.box[2]], [at, at], **style), None)
 
-    def _add(self, artist: Line2D | PathPatch) -> None:
+    def _add(self, artist: Line2D | PathPatch | Text, box: Box | None) -> None:
         scale = self.figure.dpi_scale_trans
-        self.drawn.append(artist)
         artist.set_transform(scale)
-        artist.set_clip_box(TransformedBbox(Bbox.from_bounds(*self.box), scale))
+        if box is not None:
+            artist.set_clip_box(TransformedBbox(Bbox.from_bounds(*box), scale))
         self.figure.add_artist(artist)
+        self.drawn.append((artist, box))
 
 
 def share_ticks(top: float, most: int) -> list[tuple[float, str]]:

@@ -8,16 +8,15 @@ from datetime import date
 from typing import Any, Final
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 from PIL import Image, PngImagePlugin
 
 from shared.schemas.trends import TrendReport, ValueTrend
 from worker.trends.arrays import Bools, Floats
-from worker.trends.frames import INK, QUIET, Frame
+from worker.trends.drawing import Box, Drawn, svg_of
+from worker.trends.frames import QUIET, Frame
 from worker.trends.words import KINDS, growth
 
 # Okabe & Ito's colours: told apart by the colour-blind, and in grey print by lightness.
@@ -31,9 +30,6 @@ _VALUE_BOX: Final = (0.68, 0.6, 5.86, 2.3)
 _CELL: Final = (3.2, 1.9)
 _CELL_BOX: Final = (0.4, 0.2, 2.76, 1.47)
 _FOOT: Final = 0.1
-# Without a salt of our own the names inside an SVG are drawn by chance. Words in it stay words:
-# lighter than their outlines, and a browser that lacks a letter finds it in another font.
-_SALT: Final = "toile"
 _COLOURS: Final = 128
 _SMOOTH_FROM: Final = 52
 _GAPPY: Final = 0.1
@@ -52,7 +48,7 @@ def value_plot(report: TrendReport, series: ValueTrend) -> Plot:
     """Return a plot of one series, 6.6 by 3.2 inches."""
     figure = Figure(figsize=_VALUE, dpi=DPI, facecolor="white")
     frame = _draw(figure, _VALUE_BOX, report, series, large=True)
-    left, foot, _, height = _VALUE_BOX
+    _, foot, _, height = _VALUE_BOX
     frame.write(
         0.16,
         foot + height / 2,
@@ -63,18 +59,8 @@ def value_plot(report: TrendReport, series: ValueTrend) -> Plot:
         ha="center",
         va="center",
     )
-    figure.legend(
-        handles=[one for one in frame.drawn if one.get_label()],
-        loc="upper left",
-        bbox_to_anchor=(left / _VALUE[0], 0.36 / _VALUE[1]),
-        ncols=6,
-        frameon=False,
-        fontsize=8,
-        labelcolor=INK,
-        handlelength=1.4,
-        columnspacing=1.2,
-    )
-    return _drawn(figure)
+    frame.legend(0.2)
+    return _drawn(figure, frame.drawn)
 
 
 def attribute_plot(report: TrendReport, attribute: str) -> Plot:
@@ -84,11 +70,13 @@ def attribute_plot(report: TrendReport, attribute: str) -> Plot:
     size = (COLUMNS * _CELL[0], _CELL[1] * rows + 2 * _FOOT)
     figure = Figure(figsize=size, dpi=DPI, facecolor="white")
     left, foot, width, height = _CELL_BOX
+    drawn: list[Drawn] = []
     for place, series in enumerate(panels):
         row, column = divmod(place, COLUMNS)
         across, up = column * _CELL[0], _FOOT + (rows - 1 - row) * _CELL[1]
-        _draw(figure, (across + left, up + foot, width, height), report, series, large=False)
-    return _drawn(figure)
+        box = (across + left, up + foot, width, height)
+        drawn += _draw(figure, box, report, series, large=False).drawn
+    return _drawn(figure, drawn)
 
 
 def largest(report: TrendReport, attribute: str) -> list[ValueTrend]:
@@ -112,14 +100,12 @@ def _title(series: ValueTrend) -> str:
 
 
 def _shortened(name: str) -> str:
-    # Text between two $ would be read as a formula.
-    text = name.replace("$", r"\$")
-    return text if len(text) <= 28 else text[:27] + "…"  # noqa: PLR2004 - what fits a panel
+    return name if len(name) <= 28 else name[:27] + "…"  # noqa: PLR2004 - what fits a panel
 
 
 def _draw(
     figure: Figure,
-    box: tuple[float, float, float, float],
+    box: Box,
     report: TrendReport,
     series: ValueTrend,
     *,
@@ -240,10 +226,10 @@ def _numbers_of(days: Sequence[date]) -> Floats:
     return np.asarray(numbers, dtype=np.float64)
 
 
-def _drawn(figure: Figure) -> Plot:
+def _drawn(figure: Figure, drawn: Sequence[Drawn]) -> Plot:
     """Return the figure in both forms; the same report gives the same bytes."""
-    # Not `savefig`, which draws everything once more to see how large it comes out. The canvases
-    # come without types.
+    # Not `savefig`, which draws everything once more to see how large it comes out. A canvas comes
+    # without types.
     canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
@@ -251,9 +237,6 @@ def _drawn(figure: Figure) -> Plot:
     picture = picture.quantize(_COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     told = PngImagePlugin.PngInfo()
     told.add_text("Software", "Toile")
-    png, svg = io.BytesIO(), io.StringIO()
+    png = io.BytesIO()
     picture.save(png, format="png", pnginfo=told, dpi=(DPI, DPI))
-    with rc_context({"svg.hashsalt": _SALT, "svg.fonttype": "none"}):
-        drawing: Any = FigureCanvasSVG(figure)
-        drawing.print_svg(svg, metadata={"Creator": "Toile", "Date": None})
-    return Plot(png.getvalue(), svg.getvalue().encode())
+    return Plot(png.getvalue(), svg_of(figure, drawn))
