@@ -30,6 +30,11 @@ def summed(places: Ints, amounts: Floats, size: int) -> Floats:
     return np.bincount(places, amounts, size).astype(np.float64, copy=False)
 
 
+def those(chosen: Bools) -> Bools | slice:
+    """Return what picks the chosen of millions of rows; where that is all, without copying them."""
+    return slice(None) if chosen.all() else chosen
+
+
 def distinct(keys: Ints, size: int) -> tuple[Ints, Ints]:
     """Return the distinct keys 0..size-1 in order, and which of them each row has, [n].
 

@@ -16,6 +16,7 @@ Columns = Mapping[str, Sequence[Any]]
 _Value = TypeVar("_Value")
 _Made = TypeVar("_Made")
 _KEY: Final = ("attribute", "value", "segment")
+_AT_ONCE: Final = 50_000  # rows
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 
 
@@ -68,9 +69,14 @@ def tables_of(report: TrendReport) -> dict[str, bytes]:
 
 def to_csv(columns: Columns) -> bytes:
     """Return a table as CSV (RFC 4180) in UTF-8: a heading, ISO dates, an empty cell for None."""
-    cells = [_cells(name, values) for name, values in columns.items()]
-    rows = map(",".join, zip(*cells, strict=True))
-    return "".join(f"{row}\r\n" for row in chain([",".join(columns)], rows)).encode()
+    parts = [f"{','.join(columns)}\r\n"]
+    # Some rows at a time: the text of each cell takes more memory than the table.
+    for start in range(0, max(len(values) for values in columns.values()), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        cells = [_cells(name, values[part]) for name, values in columns.items()]
+        rows = map(",".join, zip(*cells, strict=True))
+        parts.append("".join(f"{row}\r\n" for row in rows))
+    return "".join(parts).encode()
 
 
 def can_write_parquet() -> bool:
