@@ -30,6 +30,11 @@ def summed(places: Ints, amounts: Floats, size: int) -> Floats:
     return np.bincount(places, amounts, size).astype(np.float64, copy=False)
 
 
+def those(chosen: Bools) -> Bools | slice:
+    """Return what picks the chosen of millions of rows; where that is all, without copying them."""
+    return slice(None) if chosen.all() else chosen
+
+
 def distinct(keys: Ints, size: int) -> tuple[Ints, Ints]:
     """Return the distinct keys 0..size-1 in order, and which of them each row has, [n].
 
@@ -42,6 +47,22 @@ def distinct(keys: Ints, size: int) -> tuple[Ints, Ints]:
     places = np.zeros(size, dtype=np.int64)
     places[used] = np.arange(len(used))
     return used, places[keys]
+
+
+def unlike_rows(*arrays: Floats) -> tuple[Ints, Ints]:
+    """Return which rows of arrays [s, t] are unlike all before them, and which each is like, [s].
+
+    What rows have in common is then worked out once.
+    """
+    places: dict[bytes, int] = {}
+    found: list[int] = []
+    first: list[int] = []
+    for row, parts in enumerate(zip(*arrays, strict=True)):
+        place = places.setdefault(b"".join(part.tobytes() for part in parts), len(places))
+        found.append(place)
+        if place == len(first):
+            first.append(row)
+    return np.array(first, dtype=np.int64), np.array(found, dtype=np.int64)
 
 
 def row_medians(values: Floats, known: Bools) -> Floats:

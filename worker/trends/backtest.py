@@ -1,6 +1,7 @@
 """Backtests from rolling origins, and the conformal intervals that their residuals give."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -62,6 +63,11 @@ class Trials:
     recent: Floats
     scale: Floats
     chance: Floats
+
+    @cached_property
+    def happened(self) -> Floats:
+        """The shares that came, 0..1, [o, s, h]."""
+        return expit(self.actual)
 
     def conformal(self) -> Conformal:
         """Return the intervals that all trials together give."""
@@ -237,7 +243,7 @@ def errors_of_trials(trials: Trials, predicted: Floats) -> Floats:
         trials: what happened.
         predicted: forecasts of it on the logit scale, [o, s, h].
     """
-    wide = np.abs(expit(trials.actual) - expit(predicted)) * trials.seen
+    wide = np.abs(trials.happened - expit(predicted)) * trials.seen
     mean = wide.sum(2) / np.maximum(trials.seen.sum(2), 1)
     return np.where(trials.scale > _TINY, mean / np.maximum(trials.scale, _TINY), 0.0)
 

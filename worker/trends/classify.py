@@ -77,13 +77,13 @@ def find_flashes(panel: Panel) -> Flash:
     longest = round(FLASH_WEEKS * panel.season / _WEEKS)
     if panel.season < _MONTHS or periods < panel.season:
         return Flash(start, length)
-    scatter = dispersion(panel)
     limit = _z_for(FLASH_LEVEL / (2 * periods))
+    scan = _Scan(panel, longest)
     for width in range(1, longest + 1):
-        z = _flash_scores(panel, scatter, width)
+        z = _flash_scores(scan, width, limit)
         place = z.argmax(1)
         top = z[np.arange(series), place]
-        better = (top > limit) & (top > best)
+        better = top > best
         start[better], length[better], best[better] = place[better], width, top[better]
     return Flash(start, length)
 
@@ -138,53 +138,104 @@ def _season_p_values(panel: Panel, level: Floats) -> Floats:
     return np.asarray(np.minimum(tail, 1.0), dtype=np.float64)
 
 
-def _flash_scores(panel: Panel, scatter: Floats, width: int) -> Floats:
+class _Scan:
+    """Sums of any windows of a panel, from sums that were run up once."""
+
+    def __init__(self, panel: Panel, longest: int) -> None:
+        self.season, self.periods = panel.season, panel.totals.shape[1]
+        self.scatter = dispersion(panel)
+        self._room = _ring(self.season, longest) + 2 * longest + 2
+        self._running = [_run_up(one, self._room) for one in (panel.effective, panel.totals)]
+
+    def windows(self, offset: int, width: int) -> tuple[Floats, Floats]:
+        """Return effective and total garments of windows at ``t + offset``, [s, t]; 0 outside."""
+        first = self._room + offset
+        last = first + width
+        effective, totals = (
+            np.maximum(one[:, last : last + self.periods] - one[:, first : first + self.periods], 0)
+            for one in self._running
+        )
+        return effective, totals
+
+    def at(self, rows: Ints, first: Ints, width: int) -> tuple[Floats, Floats]:
+        """Return the same of the windows that start at these periods of these rows, [n]."""
+        last = self._room + np.clip(first + width, 0, self.periods)
+        first = self._room + np.clip(first, 0, self.periods)
+        effective, totals = (
+            np.maximum(one[rows, last] - one[rows, first], 0) for one in self._running
+        )
+        return effective, totals
+
+
+def _run_up(values: Floats, room: int) -> Floats:
+    """Return running sums [s, t + 1], with room on both sides, where nothing is added."""
+    running = np.zeros((len(values), values.shape[1] + 1 + 2 * room))
+    np.cumsum(values, axis=1, out=running[:, room + 1 : room + 1 + values.shape[1]])
+    running[:, room + 1 + values.shape[1] :] = running[:, [room + values.shape[1]]]
+    return running
+
+
+def _ring(season: int, width: int) -> int:
+    """Return how many periods on either side a window is held against."""
+    return max(season // 6, 2 * width)
+
+
+def _flash_scores(scan: _Scan, width: int, limit: float) -> Floats:
     """Return how clearly each window of ``width`` stands out from both sides, [s, t]; -inf if not.
 
-    The lesser of the z against the side before and the side after.
+    The lesser of the z against the side before and the side after. Few windows are half above
+    both sides, and hardly any by more than chance: only those are held against other years.
     """
-    ring = max(panel.season // 6, 2 * width)
-    buffer = 1 + width // 2
-    inside = _sums(panel, 0, width)
-    before = _sums(panel, -buffer - ring, ring)
-    after = _sums(panel, width + buffer, ring)
-    z = np.minimum(_contrast(inside, before, scatter), _contrast(inside, after, scatter))
-    fresh = np.zeros_like(z, dtype=bool)
-    repeated = np.zeros_like(z, dtype=bool)
+    ring, buffer = _ring(scan.season, width), 1 + width // 2
+    sides = [scan.windows(offset, ring) for offset in (-buffer - ring, width + buffer)]
+    inside = scan.windows(0, width)
+    share = _share(*inside)
+    above = inside[1] > 0
+    for side in sides:
+        # A little below the limit, so that rounding leaves the verdict to the test itself.
+        above &= (side[1] > 0) & (share >= (1 - _TINY) * FLASH_LIFT * _share(*side))
+    rows, places = np.nonzero(above)
+    own = (inside[0][above], inside[1][above])
+    z = np.minimum(
+        *(_contrast(own, (side[0][above], side[1][above]), scan.scatter[rows]) for side in sides)
+    )
+    clear = z > limit
+    rows, places, z, own = rows[clear], places[clear], z[clear], (own[0][clear], own[1][clear])
+    alone = _comes_once(scan, rows, places, own, width)
+    scores = np.full(above.shape, -np.inf)
+    scores[rows[alone], places[alone]] = z[alone]
+    return scores
+
+
+def _comes_once(
+    scan: _Scan, rows: Ints, places: Ints, inside: tuple[Floats, Floats], width: int
+) -> Bools:
+    """Return which windows stand above the same weeks of every other year that was seen, [n]."""
+    fresh = np.zeros(len(rows), dtype=bool)
+    repeated = np.zeros(len(rows), dtype=bool)
     for years in range(-10, 11):
-        if years and abs(years) * panel.season < z.shape[1]:
+        if years and abs(years) * scan.season < scan.periods:
             # One period of room on either side: seasons do not keep to the day.
-            other = _sums(panel, years * panel.season - 1, width + 2)
+            other = scan.at(rows, places + years * scan.season - 1, width + 2)
             known = other[1] > 0
             fresh |= known
-            repeated |= known & (_contrast(inside, other, scatter) < REPEAT_Z)
-    sides = (before[1] > 0) & (after[1] > 0) & (inside[1] > 0)
-    return np.where(sides & fresh & ~repeated, z, -np.inf)
+            repeated |= known & (_contrast(inside, other, scan.scatter[rows]) < REPEAT_Z)
+    return fresh & ~repeated
 
 
-def _sums(panel: Panel, offset: int, width: int) -> tuple[Floats, Floats]:
-    """Return effective and total garments of windows at ``t + offset``, [s, t]; 0 outside."""
-    periods = panel.totals.shape[1]
-    first = np.clip(np.arange(periods) + offset, 0, periods)
-    last = np.clip(np.arange(periods) + offset + width, 0, periods)
-    pair = []
-    for values in (panel.effective, panel.totals):
-        sums = np.concatenate([np.zeros((len(values), 1)), np.cumsum(values, axis=1)], axis=1)
-        pair.append(np.maximum(sums[:, last] - sums[:, first], 0.0))
-    return pair[0], pair[1]
+def _share(effective: Floats, totals: Floats) -> Floats:
+    return (effective + 0.5) / (totals + 1)
 
 
 def _contrast(one: tuple[Floats, Floats], other: tuple[Floats, Floats], scatter: Floats) -> Floats:
-    """Return z of the first share above the second, [s, t]; -inf where not above by half.
+    """Return z of the first share above the second, [n]; -inf where not above by half.
 
     On the log scale, where noise that multiplies is not taken for a peak.
     """
-    share_one = (one[0] + 0.5) / (one[1] + 1)
-    share_other = (other[0] + 0.5) / (other[1] + 1)
     pooled = (one[0] + other[0] + 0.5) / (one[1] + other[1] + 1)
     inverse = 1 / np.maximum(one[1], _TINY) + 1 / np.maximum(other[1], _TINY)
-    lift = np.log(share_one / share_other)
-    z = lift / np.sqrt(scatter[:, None] * np.maximum(1 - pooled, _TINY) / pooled * inverse)
+    lift = np.log(_share(*one) / _share(*other))
+    z = lift / np.sqrt(scatter * np.maximum(1 - pooled, _TINY) / pooled * inverse)
     return np.where(lift >= math.log(FLASH_LIFT), z, -np.inf)
 
 

@@ -6,6 +6,7 @@ from datetime import date
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shared.schemas.trends import ValueEvidence, ValueTrend
 from worker.trends.arrays import Bools, Floats, Ints, summed
@@ -19,6 +20,7 @@ _LOOKED_AT: Final = 200  # newest garments of a series among which those to show
 MOST_OF_ONE: Final = 2  # from one account: a series is not shown by a single voice
 MOST_SHOWN: Final = 8  # of what was seen lately, beside a ranked value
 _LEAST_PERIODS: Final = 2
+_LARGEST_TABLE: Final = 64_000_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -111,8 +113,10 @@ def _distinct(one: Coded, groups: Codes | None, inside: Inside) -> Ints:
         return np.zeros(one.size, dtype=np.int64)
     pairs = found[known] * one.size + one.codes[known]
     largest = int(pairs.max()) + 1
-    if largest <= len(pairs):
-        present = np.flatnonzero(np.bincount(pairs, minlength=largest))
+    if largest <= _LARGEST_TABLE:
+        seen = np.zeros(largest, dtype=bool)
+        seen[pairs] = True
+        present = np.flatnonzero(seen)
     else:
         present = np.unique(pairs)
     return np.asarray(np.bincount(present % one.size, minlength=one.size))
@@ -142,10 +146,11 @@ def _newest_first(observations: Observations, inside: Inside) -> Ints | None:
     """Return the rows inside that are garments with a picture, the newest first."""
     if observations.ids is None:
         return None
-    pictured: Bools = observations.ids[inside.where] != b""
-    rows = np.flatnonzero(pictured)
-    days = observations.dates[inside.where][rows].view(np.int64)
-    order = np.argsort(-days, kind="stable")
+    pictured: Bools = observations.ids != b""
+    rows = np.flatnonzero(pictured[inside.where])
+    days = observations.dates[inside.where[rows]].view(np.int64)
+    age = days.max(initial=0) - days
+    order = np.argsort(_narrow(age), kind="stable")
     return np.asarray(rows[order])
 
 
@@ -155,9 +160,7 @@ def _shown(
     ids = observations.ids
     if ids is None:
         return [()] * one.size
-    # In 16 bits NumPy sorts by counting, ten times as fast.
-    narrow = np.int16 if one.size <= np.iinfo(np.int16).max else np.int64
-    codes = one.codes[newest].astype(narrow)
+    codes = _narrow(one.codes[newest])
     order = np.argsort(codes, kind="stable")  # by series, the newest first within each
     edges = np.searchsorted(codes[order], np.arange(one.size + 1))
     result = []
@@ -165,6 +168,11 @@ def _shown(
         rows = inside.where[newest[order[edges[row] : edges[row + 1]][:_LOOKED_AT]]]
         result.append(tuple(ids[at].decode() for at in _varied(observations, rows)))
     return result
+
+
+def _narrow(values: Ints) -> Ints | NDArray[np.int16]:
+    """Return values from -1 up in 16 bits where they fit: NumPy sorts those ten times as fast."""
+    return values.astype(np.int16) if values.max(initial=0) <= np.iinfo(np.int16).max else values
 
 
 def _varied(observations: Observations, rows: Ints) -> list[int]:

@@ -238,10 +238,12 @@ def _mixture(
     lags = _lags(settings, season)[None, :, None]
     for step in sorted({1, max(1, season // 12), max(1, season // 4), max(1, season // 2)}):
         reach = float(_reach(np.array([step]), settings.damping)[0])
-        actual, weight = rest[:, None, start + step :], weights[:, None, start + step :]
+        weight = weights[:, start + step :]
+        still = rest[:, None, start + step :] - levels[:, :, start:-step]
+        moved = (reach + lags) * slopes[:, :, start:-step]
         for place, drift in enumerate(drifts):
-            ahead = levels[:, :, start:-step] + drift * (reach + lags) * slopes[:, :, start:-step]
-            errors[:, :, place] += (np.abs(actual - ahead) * weight).sum(2)
+            missed = np.abs(still - drift * moved if drift else still)
+            errors[:, :, place] += np.einsum("sat,st->sa", missed, weight)
     errors *= 1 + settings.caution * drifts
     flat = errors.reshape(len(errors), -1)
     odds = (flat / flat.min(1, keepdims=True)) ** -settings.sharpness

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from worker.trends.arrays import Floats, Ints, logit
+from worker.trends.arrays import Floats, Ints, logit, unlike_rows
 from worker.trends.chance import benjamini_hochberg, two_sided
 from worker.trends.forecast import smoothed_levels
 from worker.trends.seasonal import WEEKS_A_YEAR, seasonal_component
@@ -46,7 +46,8 @@ def significant_lags(
 
 def _innovations(shares: Floats, trust: Floats, season: int) -> tuple[Floats, Floats]:
     """Return what is new in each period against the level before, [s, t], and where it is known."""
-    logits = logit(shares)
+    once, rows = unlike_rows(shares, trust)
+    logits, trust = logit(shares[once]), trust[once]
     rate = np.array([1 - (1 - _RATE) ** (WEEKS_A_YEAR / season)])
     seasonal = seasonal_component(logits, trust, season=season)
     rest = logits - seasonal[:, np.arange(logits.shape[1]) % season]
@@ -56,7 +57,7 @@ def _innovations(shares: Floats, trust: Floats, season: int) -> tuple[Floats, Fl
     known[:, : season // 4] = 0.0  # the level has to settle first
     spread = np.sqrt((news**2 * known).sum(1) / np.maximum(known.sum(1), 1))
     news = np.clip(news / np.maximum(spread, _TINY)[:, None], -_FURTHEST, _FURTHEST)
-    return news * known, known
+    return (news * known)[rows], known[rows]
 
 
 def _lagged(mine: tuple[Floats, Floats], leader: tuple[Floats, Floats], longest: int) -> Floats:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -52,15 +53,20 @@ class Inside:
         """How many periods there are."""
         return len(self.starts)
 
-    @property
+    @cached_property
     def mass(self) -> Floats:
         """What each row brings to a capped sum, [n]."""
         return self.counts * self.weights * self.factors
 
-    @property
+    @cached_property
     def squares(self) -> Floats:
         """What each row brings to the sum of squared weights of Kish (1965), [n]."""
         return self.counts * (self.weights * self.factors) ** 2
+
+    @cached_property
+    def plain(self) -> Floats:
+        """What each row would bring without any cap, [n]."""
+        return self.counts * self.weights
 
 
 def look_inside(observations: Observations, options: TrendOptions, *, today: date) -> Inside:

@@ -1,14 +1,14 @@
 """Leading segments: where one segment's series of a value moves before the value itself does."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
 import numpy as np
 
-from worker.trends.arrays import Bools, Floats, Ints, expit, logit
+from worker.trends.arrays import Bools, Floats, Ints, expit, logit, unlike_rows
 from worker.trends.backtest import WANTED_ORIGINS, Trials, errors_of_trials
 from worker.trends.forecast import SEASONS_FOR_LITE, renormalise, smoothed_levels
 from worker.trends.innovations import SHORT_LAGS, significant_lags
@@ -188,12 +188,14 @@ def follow(
 
 def _moves(
     shares: Floats, trust: Floats, ends: tuple[int, ...], season: int, horizon: int
-) -> list[tuple[int, Floats]]:
-    """Return by lag what the leader announces at each end of a history, [ends, s, horizon]."""
+) -> Iterator[tuple[int, Floats]]:
+    """Yield by lag what the leader announces at each end of a history, [ends, s, horizon]."""
     rate = np.array([1 - (1 - LEVEL_RATE) ** (WEEKS_A_YEAR / season)])
     lags, steps = lags_for(season), np.arange(1, horizon + 1)
-    found = np.zeros((len(lags), len(ends), len(shares), horizon))
-    logits = logit(shares)
+    # All series of a value follow the same one.
+    leaders, led = unlike_rows(shares, trust)
+    logits, trust = logit(shares[leaders]), trust[leaders]
+    found = np.zeros((len(lags), len(ends), len(leaders), horizon))
     for row, end in enumerate(ends):
         past, weights = logits[:, :end], trust[:, :end]
         seasonal = seasonal_component(past, weights, season=season)
@@ -202,7 +204,7 @@ def _moves(
         for place, lag in enumerate(lags):
             then = end - 1 - lag
             found[place, row] = level[:, then + np.minimum(steps, lag)] - level[:, [then]]
-    return list(zip(lags, found, strict=True))
+    return ((lag, moved[:, led]) for lag, moved in zip(lags, found, strict=True))
 
 
 def _tried(
@@ -212,13 +214,14 @@ def _tried(
     ends, horizon = (*trials.origins, own[0].shape[1]), trials.actual.shape[2]
     usual, significant = _usual_misses(trials), significant_lags(own, segments, season)
     best, least, alone = None, 1 - LEAST_GAIN_OF_ALL, []
+    base = errors_of_trials(trials, trials.predicted)
     for segment, (shares, trust) in segments.items():
         mine = np.zeros((len(ends), len(shares), horizon))
         for lag, moved in _moves(shares, trust, ends, season, horizon):
             rows = significant[segment] == lag
             mine[:, rows] = moved[:, rows]
             one = _try(trials, segment, np.full(len(shares), lag), moved, usual)
-            gained = _gained_by_all(errors_of_trials(trials, trials.predicted), one)
+            gained = _gained_by_all(base, one)
             if gained <= least:
                 best, least = one, gained
         if mine.any():
@@ -264,8 +267,9 @@ def _try(
     held = np.clip(moves / usual[:, None], -_FURTHEST_MOVE, _FURTHEST_MOVE)
     misses = (trials.actual - trials.predicted) / usual[:, None]
     misses = np.clip(misses, -_FURTHEST_MISS, _FURTHEST_MISS) * trials.seen
-    product = (held[:-1] * misses).sum(2)
-    size = (held[:-1] ** 2 * trials.seen).sum(2)
+    product = np.einsum("osh,osh->os", held[:-1], misses)
+    known = held[:-1] * trials.seen
+    size = np.einsum("osh,osh->os", known, known)
     left_out = [
         _pull(np.delete(product, one, 0), np.delete(size, one, 0), alone=alone)
         for one in range(len(product))

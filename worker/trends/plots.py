@@ -5,33 +5,33 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+from matplotlib.dates import date2num
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from PIL import Image, PngImagePlugin
 
 from shared.schemas.trends import TrendReport, ValueTrend
 from worker.trends.arrays import Bools, Floats
+from worker.trends.drawing import Box, Drawn, svg_of
+from worker.trends.frames import QUIET, Frame
 from worker.trends.words import KINDS, growth
 
 # Okabe & Ito's colours: told apart by the colour-blind, and in grey print by lightness.
 SEEN: Final = "#0072B2"
 AHEAD: Final = "#D55E00"
-INK: Final = "#222222"
-QUIET: Final = "#777777"
-GRID: Final = "#E4E4E4"
 DPI: Final = 144
-# Without a salt of our own the names inside an SVG are drawn by chance.
-_SALT: Final = "toile"
 COLUMNS: Final = 3
 MOST_PANELS: Final = 12
+_VALUE: Final = (6.6, 3.2)  # inches
+_VALUE_BOX: Final = (0.68, 0.6, 5.86, 2.3)
+_CELL: Final = (3.2, 1.9)
+_CELL_BOX: Final = (0.4, 0.2, 2.76, 1.47)
+_FOOT: Final = 0.1
+_COLOURS: Final = 128
 _SMOOTH_FROM: Final = 52
-_FINE: Final = (0.05, 0.005)
 _GAPPY: Final = 0.1
 _HEADROOM: Final = 1.08
 
@@ -46,38 +46,37 @@ class Plot:
 
 def value_plot(report: TrendReport, series: ValueTrend) -> Plot:
     """Return a plot of one series, 6.6 by 3.2 inches."""
-    figure = Figure(figsize=(6.6, 3.2), dpi=DPI, layout="constrained", facecolor="white")
-    axes = figure.add_subplot()
-    _draw(axes, report, series, detail=True)
-    axes.set_title(_title(series), loc="left", fontsize=12, fontweight="bold", color=INK)
-    axes.set_ylabel(f"share of {series.attribute}", color=QUIET, fontsize=9)
-    axes.legend(
-        loc="upper left",
-        bbox_to_anchor=(0, -0.12),
-        ncols=6,
-        frameon=False,
-        fontsize=8,
-        labelcolor=INK,
-        handlelength=1.4,
-        columnspacing=1.2,
+    figure = Figure(figsize=_VALUE, dpi=DPI, facecolor="white")
+    frame = _draw(figure, _VALUE_BOX, report, series, large=True)
+    _, foot, _, height = _VALUE_BOX
+    frame.write(
+        0.16,
+        foot + height / 2,
+        f"share of {series.attribute}",
+        size=9,
+        color=QUIET,
+        rotation="vertical",
+        ha="center",
+        va="center",
     )
-    return _drawn(figure)
+    frame.legend(0.2)
+    return _drawn(figure, frame.drawn)
 
 
 def attribute_plot(report: TrendReport, attribute: str) -> Plot:
     """Return small multiples of an attribute's largest values; each has its own scale from 0."""
     panels = largest(report, attribute)
     rows = -(-len(panels) // COLUMNS)
-    figure = Figure(
-        figsize=(9.6, 1.9 * rows + 0.2), dpi=DPI, layout="constrained", facecolor="white"
-    )
-    grid = figure.subplots(rows, COLUMNS, squeeze=False)
-    for axes, series in zip(grid.flat, panels, strict=False):
-        _draw(axes, report, series, detail=False)
-        axes.set_title(_title(series), loc="left", fontsize=8.5, fontweight="bold", color=INK)
-    for axes in list(grid.flat)[len(panels) :]:
-        axes.set_visible(False)
-    return _drawn(figure)
+    size = (COLUMNS * _CELL[0], _CELL[1] * rows + 2 * _FOOT)
+    figure = Figure(figsize=size, dpi=DPI, facecolor="white")
+    left, foot, width, height = _CELL_BOX
+    drawn: list[Drawn] = []
+    for place, series in enumerate(panels):
+        row, column = divmod(place, COLUMNS)
+        across, up = column * _CELL[0], _FOOT + (rows - 1 - row) * _CELL[1]
+        box = (across + left, up + foot, width, height)
+        drawn += _draw(figure, box, report, series, large=False).drawn
+    return _drawn(figure, drawn)
 
 
 def largest(report: TrendReport, attribute: str) -> list[ValueTrend]:
@@ -101,68 +100,56 @@ def _title(series: ValueTrend) -> str:
 
 
 def _shortened(name: str) -> str:
-    # Text between two $ would be read as a formula.
-    text = name.replace("$", r"\$")
-    return text if len(text) <= 28 else text[:27] + "…"  # noqa: PLR2004 - what fits a panel
+    return name if len(name) <= 28 else name[:27] + "…"  # noqa: PLR2004 - what fits a panel
 
 
-def _draw(axes: Axes, report: TrendReport, series: ValueTrend, *, detail: bool) -> None:
+def _draw(
+    figure: Figure,
+    box: Box,
+    report: TrendReport,
+    series: ValueTrend,
+    *,
+    large: bool,
+) -> Frame:
     days, ahead = _numbers_of(report.periods), _numbers_of(report.forecast_periods)
-    share = np.array([np.nan if one is None else one for one in series.share])
-    low = np.array([np.nan if one is None else one for one in series.low])
-    high = np.array([np.nan if one is None else one for one in series.high])
+    # None, where nothing was seen, becomes NaN.
+    share, low, high = np.array([series.share, series.low, series.high], dtype=np.float64)
+    frame = Frame(
+        figure, box, (float(days[0]), float(ahead[-1])), _top(share, high, series), large=large
+    )
     if np.isnan(share).mean() > _GAPPY:
-        _scattered(axes, days, share, np.array([low, high]))
+        _scattered(frame, days, share, np.array([low, high]))
     else:
-        axes.fill_between(
-            days, low, high, color=SEEN, alpha=0.13, linewidth=0, label="its 95% band"
-        )
-        _history(axes, days, share, np.array(series.thin), detail=detail)
-    _fan(axes, days, ahead, share, series, detail=detail)
-    now = (days[-1] + ahead[0]) / 2
-    axes.axvline(now, color=QUIET, linewidth=0.9, linestyle=(0, (3, 3)))
-    _finish(axes, _top(share, high, series), detail=detail)
-    if detail:
-        axes.annotate(
-            "now",
-            (now, 1),
-            xycoords=("data", "axes fraction"),
-            xytext=(-3, -3),
-            textcoords="offset points",
-            ha="right",
-            va="top",
-            fontsize=8,
-            color=QUIET,
-        )
+        frame.band(days, low, high, facecolor=SEEN, alpha=0.13, label="its 95% band")
+        _history(frame, days, share, np.array(series.thin))
+    _fan(frame, days, ahead, share, series)
+    frame.mark((days[-1] + ahead[0]) / 2, "now" if large else "")
+    frame.finish(_title(series))
+    return frame
 
 
-def _scattered(axes: Axes, days: Floats, share: Floats, band: Floats) -> None:
+def _scattered(frame: Frame, days: Floats, share: Floats, band: Floats) -> None:
     """Draw a history full of gaps: points with their own bands, joined faintly."""
     seen = np.isfinite(share)
-    axes.vlines(
-        days[seen],
-        band[0][seen],
-        band[1][seen],
+    days, share = days[seen], share[seen]
+    gaps = np.full(len(days), np.nan)
+    frame.line(
+        np.repeat(days, 3),
+        np.column_stack([*band[:, seen], gaps]).ravel(),
         color=SEEN,
         alpha=0.25,
         linewidth=3,
+        solid_capstyle="butt",
         label="its 95% band",
     )
-    axes.plot(days[seen], share[seen], color=SEEN, linewidth=0.7, alpha=0.5, linestyle=":")
-    axes.plot(days[seen], share[seen], "o", color=SEEN, markersize=3, label="share")
+    frame.line(days, share, color=SEEN, linewidth=0.7, alpha=0.5, linestyle=":")
+    frame.line(days, share, color=SEEN, linestyle="", marker="o", markersize=3, label="share")
 
 
-def _history(
-    axes: Axes,
-    days: Floats,
-    share: Floats,
-    thin: Bools,
-    *,
-    detail: bool,
-) -> None:
+def _history(frame: Frame, days: Floats, share: Floats, thin: Bools) -> None:
     seen = np.isfinite(share)
     many = len(days) > _SMOOTH_FROM
-    axes.plot(
+    frame.line(
         days[seen],
         share[seen],
         color=SEEN,
@@ -171,91 +158,47 @@ def _history(
         label="share",
     )
     if many:
-        axes.plot(days, _rolling(share), color=SEEN, linewidth=1.8, label="average")
-    elif detail:
-        axes.plot(days[seen & ~thin], share[seen & ~thin], "o", color=SEEN, markersize=3.5)
+        frame.line(days, _rolling(share), color=SEEN, linewidth=1.8, label="average")
+    elif frame.large:
+        dots = {"color": SEEN, "linestyle": "", "marker": "o", "markersize": 3.5}
+        frame.line(days[seen & ~thin], share[seen & ~thin], **dots)
         if np.any(seen & thin):
-            axes.plot(
+            frame.line(
                 days[seen & thin],
                 share[seen & thin],
-                "o",
-                markersize=3.5,
                 markerfacecolor="white",
-                markeredgecolor=SEEN,
                 label="few garments",
+                **dots,
             )
 
 
-def _fan(
-    axes: Axes,
-    days: Floats,
-    ahead: Floats,
-    share: Floats,
-    series: ValueTrend,
-    *,
-    detail: bool,
-) -> None:
-    forecast = series.forecast
-    axes.fill_between(
+def _fan(frame: Frame, days: Floats, ahead: Floats, share: Floats, series: ValueTrend) -> None:
+    forecast = {
+        name: np.array(getattr(series.forecast, name))
+        for name in ("mean", "low80", "high80", "low95", "high95")
+    }
+    for sure, alpha in (("95", 0.14), ("80", 0.26)):
+        low, high = forecast[f"low{sure}"], forecast[f"high{sure}"]
+        frame.band(ahead, low, high, facecolor=AHEAD, alpha=alpha, label=f"{sure}% sure")
+    frame.line(
         ahead,
-        forecast.low95,
-        forecast.high95,
-        color=AHEAD,
-        alpha=0.14,
-        linewidth=0,
-        label="95% sure",
-    )
-    axes.fill_between(
-        ahead,
-        forecast.low80,
-        forecast.high80,
-        color=AHEAD,
-        alpha=0.26,
-        linewidth=0,
-        label="80% sure",
-    )
-    axes.plot(
-        ahead,
-        forecast.mean,
+        forecast["mean"],
         color=AHEAD,
         linewidth=1.8,
-        marker="o" if detail and len(ahead) <= COLUMNS * 4 else None,
+        marker="o" if frame.large and len(ahead) <= COLUMNS * 4 else None,
         markersize=3,
         label="forecast",
     )
     seen = np.flatnonzero(np.isfinite(share))
     if len(seen):
         last = seen[-1]
-        axes.plot(
-            [days[last], ahead[0]],
-            [share[last], forecast.mean[0]],
+        frame.line(
+            np.array([days[last], ahead[0]]),
+            np.array([share[last], forecast["mean"][0]]),
             color=AHEAD,
             linewidth=0.8,
             linestyle=":",
         )
-
-
-def _finish(axes: Axes, top: float, *, detail: bool) -> None:
-    axes.set_ylim(0, top)
-    axes.margins(x=0.01)
-    axes.grid(axis="y", color=GRID, linewidth=0.7)
-    axes.set_axisbelow(True)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color("#BBBBBB")
-    axes.tick_params(colors=QUIET, labelsize=8.5 if detail else 7, length=0)
-    # Matplotlib ships no types for its dates.
-    locator = AutoDateLocator(  # type: ignore[no-untyped-call]
-        # A small panel has too few marks for months when a history is between two and three years.
-        minticks=3 if detail else 2,
-        maxticks=8 if detail else 5,
-    )
-    axes.xaxis.set_major_locator(locator)
-    formatter = ConciseDateFormatter(locator, show_offset=False)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_formatter(formatter)
-    axes.yaxis.set_major_locator(MaxNLocator(5 if detail else 3, steps=[1, 2, 5, 10]))
-    digits = sum(top < limit for limit in _FINE)  # no two ticks may round to one label
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.{digits}%}"))
 
 
 def _top(
@@ -283,11 +226,17 @@ def _numbers_of(days: Sequence[date]) -> Floats:
     return np.asarray(numbers, dtype=np.float64)
 
 
-def _drawn(figure: Figure) -> Plot:
+def _drawn(figure: Figure, drawn: Sequence[Drawn]) -> Plot:
     """Return the figure in both forms; the same report gives the same bytes."""
-    FigureCanvasAgg(figure)
-    png, svg = io.BytesIO(), io.BytesIO()
-    figure.savefig(png, format="png", metadata={"Software": "Toile"})
-    with rc_context({"svg.hashsalt": _SALT}):
-        figure.savefig(svg, format="svg", metadata={"Creator": "Toile", "Date": None})
-    return Plot(png.getvalue(), svg.getvalue())
+    # Not `savefig`, which draws everything once more to see how large it comes out. A canvas comes
+    # without types.
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    # A few colours and their shades: a palette of them is a third of the bytes and of the time.
+    picture = picture.quantize(_COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    told = PngImagePlugin.PngInfo()
+    told.add_text("Software", "Toile")
+    png = io.BytesIO()
+    picture.save(png, format="png", pnginfo=told, dpi=(DPI, DPI))
+    return Plot(png.getvalue(), svg_of(figure, drawn))

@@ -187,15 +187,18 @@ def _forecast(
 
 def _series(findings: Findings) -> tuple[ValueTrend, ...]:
     panel = findings.panel
-    share, low, high = panel.wilson()
     inner, outer = findings.conformal.half_widths(0), findings.conformal.half_widths(1)
     middle = findings.middle
+    # Rounded and told all series at once: there are millions of numbers.
+    share, low, high = (_perhaps(one) for one in panel.wilson())
+    effective, weighted = _numbers(panel.effective), _numbers(panel.weighted)
+    thin = panel.thin.tolist()
     bands = {
-        "mean": expit(middle),
-        "low80": expit(middle - inner),
-        "high80": expit(middle + inner),
-        "low95": expit(middle - outer),
-        "high95": expit(middle + outer),
+        "mean": _numbers(expit(middle)),
+        "low80": _numbers(expit(middle - inner)),
+        "high80": _numbers(expit(middle + inner)),
+        "low95": _numbers(expit(middle - outer)),
+        "high95": _numbers(expit(middle + outer)),
     }
     two_years = len(panel.starts) >= _YEARS_TO_BEAT * panel.season
     strength = findings.season.strength * findings.season.significant
@@ -209,13 +212,13 @@ def _series(findings: Findings) -> tuple[ValueTrend, ...]:
             rest=name.rest,
             segment=name.segment,
             garments=round(panel.garments[row]),
-            effective=_numbers(panel.effective[row]),
-            weighted=_numbers(panel.weighted[row]),
-            share=_perhaps(share[row]),
-            low=_perhaps(low[row]),
-            high=_perhaps(high[row]),
-            thin=tuple(panel.thin[row].tolist()),
-            forecast=ShareForecast(**{key: _numbers(band[row]) for key, band in bands.items()}),
+            effective=effective[row],
+            weighted=weighted[row],
+            share=share[row],
+            low=low[row],
+            high=high[row],
+            thin=tuple(thin[row]),
+            forecast=ShareForecast(**{key: band[row] for key, band in bands.items()}),
             change=_change(findings, row),
             outlook=findings.outlooks[row],
             kind=findings.kinds[row],
@@ -360,15 +363,22 @@ def _days(starts: Dates) -> tuple[date, ...]:
     return tuple(days)
 
 
-def _numbers(values: Floats) -> tuple[float, ...]:
-    found: list[float] = rounded(values).tolist()
-    return tuple(found)
+def _numbers(values: Floats) -> list[tuple[float, ...]]:
+    """Return the rounded rows of values [s, t]."""
+    return [tuple(row) for row in rounded(values).tolist()]
 
 
 def _maybe(value: float) -> float | None:
     return number(value) if math.isfinite(value) else None
 
 
-def _perhaps(values: Floats) -> tuple[float | None, ...]:
-    found: list[float] = rounded(values).tolist()
-    return tuple(value if math.isfinite(value) else None for value in found)
+def _perhaps(values: Floats) -> list[tuple[float | None, ...]]:
+    """Return the same, with ``None`` where a value is not known."""
+    found: list[list[float]] = rounded(values).tolist()
+    gappy = set(np.nonzero(~np.isfinite(values))[0].tolist())
+    return [
+        tuple(one if math.isfinite(one) else None for one in shown)
+        if row in gappy
+        else tuple(shown)
+        for row, shown in enumerate(found)
+    ]

@@ -1,6 +1,7 @@
 """Scatter: how far counts stray from a smooth expectation, beyond what a binomial would."""
 
 from typing import Final
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -12,14 +13,23 @@ _CUT: Final = 3.0  # standard deviations
 _NORMAL_MAD: Final = 1.4826
 _LEVEL_PERIODS: Final = 8
 _TINY: Final = 1e-9
+_found: Final[WeakKeyDictionary[Panel, Floats]] = WeakKeyDictionary()
 
 
 def dispersion(panel: Panel) -> Floats:
     """Return how many times more the counts vary than a binomial would, >= 1, [s].
 
     The long-run variance (Newey & West 1987) of Pearson residuals around a moving level and the
-    seasonal, so that slow noise counts as well as scatter; half shrunk to the median of all.
+    seasonal, so that slow noise counts as well as scatter; half shrunk to the median of all. Six
+    tests ask for it: it is worked out once for each panel, and not to be written to.
     """
+    if panel not in _found:
+        _found[panel] = _dispersion(panel)
+        _found[panel].flags.writeable = False
+    return _found[panel]
+
+
+def _dispersion(panel: Panel) -> Floats:
     residuals, seen = pearson(panel, expected(panel))
     # A flash is no noise: residuals far outside the usual ones are cut off.
     usual = np.nan_to_num(row_medians(np.abs(residuals), seen))

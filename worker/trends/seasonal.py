@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from worker.trends.arrays import Floats, Ints
+from worker.trends.arrays import Floats
 
 WEEKS_A_YEAR: Final = 52
 BANDWIDTHS: Final = (1.0, 2.0)
@@ -39,12 +39,12 @@ def seasonal_component(
     years_ago = (logits.shape[1] - 1 - np.arange(logits.shape[1])) // season
     late = weights * YEAR_DECAY**years_ago
     seasonal = np.zeros((logits.shape[0], season))
+    around = np.maximum(_around(weights, season), 1e-9)
+    support = np.maximum(_circular(_by_place(late, season), kernel), 1e-9)
     for _ in range(2):  # the second pass mends the trend at the ends, where the average is lopsided
-        trend = _moving_mean(logits - seasonal[:, place], weights, season)
+        trend = _around((logits - seasonal[:, place]) * weights, season) / around
         left = logits - trend
-        support = _by_place(late, season)
-        smooth = _circular(_by_place(left * late, season), kernel)
-        seasonal = smooth / np.maximum(_circular(support, kernel), 1e-9)
+        seasonal = _circular(_by_place(left * late, season), kernel) / support
         seasonal -= seasonal.mean(1, keepdims=True)
         noise = _noise_of_seasonal(left - seasonal[:, place], weights, season, kernel)
         spread = np.maximum(seasonal.var(1), 1e-12)
@@ -86,16 +86,13 @@ def _circular(values: Floats, kernel: Floats) -> Floats:
     return np.asarray(np.fft.irfft(spectrum, values.shape[1], axis=1), dtype=np.float64)
 
 
-def _moving_mean(values: Floats, weights: Floats, season: int) -> Floats:
-    """Return weighted means [s, t] over one season around each period, cut off at the ends."""
-    periods = values.shape[1]
-    first = np.maximum(np.arange(periods) - season // 2, 0)
-    last = np.minimum(np.arange(periods) + season // 2 + 1, periods)
-    top = _window_sums(values * weights, first, last)
-    bottom = _window_sums(weights, first, last)
-    return np.asarray(top / np.maximum(bottom, 1e-9), dtype=np.float64)
-
-
-def _window_sums(values: Floats, first: Ints, last: Ints) -> Floats:
-    sums = np.concatenate([np.zeros((len(values), 1)), np.cumsum(values, axis=1)], axis=1)
-    return np.asarray(sums[:, last] - sums[:, first], dtype=np.float64)
+def _around(values: Floats, season: int) -> Floats:
+    """Return sums [s, t] over one season around each period, cut off at the ends."""
+    series, periods = values.shape
+    before, after = season // 2, season // 2 + 1
+    # Running sums with room at either end, where nothing is added: slices are cheaper than places.
+    running = np.zeros((series, before + 1 + periods + after))
+    np.cumsum(values, axis=1, out=running[:, before + 1 : before + 1 + periods])
+    running[:, before + 1 + periods :] = running[:, [before + periods]]
+    width = before + after
+    return np.asarray(running[:, width : width + periods] - running[:, :periods])

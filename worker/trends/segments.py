@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from shared.schemas.trends import TrendOptions
-from worker.trends.arrays import Bools, Floats, Ints, summed
+from worker.trends.arrays import Bools, Floats, Ints, summed, those
 from worker.trends.coded import coded
 from worker.trends.inside import Inside, inside_of
 from worker.trends.observations import UNKNOWN, Observations
@@ -113,9 +113,9 @@ def _count(
 ) -> _Counts:
     periods = rows.periods
     counts = _Counts(number, len(panel.names), periods)
-    mass, squares, plain = rows.mass, rows.squares, rows.counts * rows.weights
+    mass, squares, plain = rows.mass, rows.squares, rows.plain
     for one in coded(observations, panel, rows):
-        known = (one.codes >= 0) & (segment >= 0)
+        known = those((one.codes >= 0) & (segment >= 0))
         codes, group, places = one.codes[known], segment[known], rows.places[known]
         flat = (group * one.size + codes) * periods + places
         shape, size = (number, one.size, periods), number * one.size * periods

@@ -9,7 +9,7 @@ import numpy as np
 
 from shared.errors import InvalidInputError, TooLittleDataError
 from shared.schemas.trends import Period, TrendOptions
-from worker.trends.arrays import Bools, Dates, Floats, Ints, distinct, row_medians, summed
+from worker.trends.arrays import Bools, Dates, Floats, Ints, distinct, row_medians, summed, those
 from worker.trends.inside import LEAST_GARMENTS, LEAST_PERIODS, Inside, look_inside
 from worker.trends.observations import Observations
 from worker.trends.periods import SEASONS
@@ -33,7 +33,7 @@ class Name:
     segment: str | None = None  # of a series that follows one segment alone
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # two panels are never compared, and each is a key
 class Panel:
     """All series over the same periods.
 
@@ -243,7 +243,7 @@ def _columns(
 
 def _count(column: _Column, rows: Inside) -> _Block | None:
     """Count one attribute; ``None`` where there would be fewer than two series."""
-    known = column.codes >= 0
+    known = those(column.codes >= 0)
     size = len(column.vocabulary)
     garments = summed(column.codes[known], rows.counts[known], size)
     kept = _followed(garments, column)
@@ -280,14 +280,14 @@ def _followed(garments: Floats, column: _Column) -> Ints:
     return np.sort(most)
 
 
-def _sums(codes: Ints, known: Bools, rows: Inside, series: int) -> _Sums:
+def _sums(codes: Ints, known: Bools | slice, rows: Inside, series: int) -> _Sums:
     """Sum up one attribute; what the caps leave decides its evidence, not its plain weights."""
     places = rows.places[known]
     size = series * rows.periods
     flat = codes * rows.periods + places
     mass, squares = rows.mass[known], rows.squares[known]
     capped = summed(flat, mass, size)
-    plain = summed(flat, (rows.counts * rows.weights)[known], size)
+    plain = summed(flat, rows.plain[known], size)
     whole = summed(places, mass, rows.periods)
     spread = summed(places, squares, rows.periods)
     totals = np.divide(whole**2, spread, out=np.zeros_like(whole), where=spread > 0)

@@ -1,7 +1,9 @@
 """Classes: what rises is called rising, and noise is not."""
 
+import math
 from collections import Counter
 from collections.abc import Callable
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from worker.trends.chance import benjamini_hochberg
 from worker.trends.changes import observed_change
 from worker.trends.classify import classify, find_flashes, flash_mask, season_of
+from worker.trends.scatter import dispersion
 from worker.trends.series import Panel
 
 KINDS = ("rising", "declining", "seasonal", "flash", "flat", "flat")
@@ -106,3 +109,43 @@ def test_q_values_follow_benjamini_and_hochberg() -> None:
     p_values = np.array([0.01, 0.04, 0.03, np.nan, 0.5])
     expected = [0.04, 0.16 / 3, 0.16 / 3, np.nan, 0.5]
     assert benjamini_hochberg(p_values) == pytest.approx(expected, nan_ok=True)
+
+
+def test_the_scan_finds_what_looking_at_each_window_finds(world: World) -> None:
+    made = world(("flash", "seasonal", "flat"), groups=4, period="month", years=4, seed=3)
+    panel = made.panel
+    found = find_flashes(panel)
+    wanted = [_flash_by_hand(panel, row) for row in range(len(panel.names))]
+    assert list(zip(found.start.tolist(), found.length.tolist(), strict=True)) == wanted
+    assert sum(length > 0 for _, length in wanted) >= 3
+
+
+def _flash_by_hand(panel: Panel, row: int) -> tuple[int, int]:
+    """Return start and length of the clearest flash of one series, window by window."""
+    season, periods, scatter = panel.season, panel.totals.shape[1], dispersion(panel)[row]
+
+    def sums(first: int, width: int) -> tuple[float, float]:
+        inside = slice(min(max(first, 0), periods), min(max(first + width, 0), periods))
+        return float(panel.effective[row, inside].sum()), float(panel.totals[row, inside].sum())
+
+    def z(one: tuple[float, float], other: tuple[float, float]) -> float:
+        lift = math.log((one[0] + 0.5) / (one[1] + 1) / ((other[0] + 0.5) / (other[1] + 1)))
+        pooled = (one[0] + other[0] + 0.5) / (one[1] + other[1] + 1)
+        spread = scatter * (1 - pooled) / pooled * (1 / one[1] + 1 / other[1])
+        return lift / math.sqrt(spread) if lift >= math.log(1.5) else -math.inf
+
+    limit = NormalDist().inv_cdf(1 - 0.01 / (2 * periods))
+    best, place = limit, (0, 0)
+    for width in range(1, round(12 * season / 52) + 1):
+        ring, buffer = max(season // 6, 2 * width), 1 + width // 2
+        for start in range(periods):
+            own = sums(start, width)
+            sides = [sums(start - buffer - ring, ring), sums(start + width + buffer, ring)]
+            years = [sums(start + year * season - 1, width + 2) for year in range(-10, 11) if year]
+            years = [one for one in years if one[1] > 0]
+            if not (own[1] > 0 and sides[0][1] > 0 and sides[1][1] > 0 and years):
+                continue
+            clear = min(z(own, side) for side in sides)
+            if clear > best and all(z(own, other) >= 2 for other in years):
+                best, place = clear, (start, width)
+    return place
