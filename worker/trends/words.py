@@ -21,6 +21,12 @@ _EVEN: Final = 0.015
 _TIMES: Final = "\N{MULTIPLICATION SIGN}"
 
 
+def heading(attribute: str) -> str:
+    """Return an attribute's name as people write it: ``"colour_family"`` is "Colour family"."""
+    plain = attribute.replace("_", " ")
+    return plain[:1].upper() + plain[1:]
+
+
 def percent(share: float) -> str:
     """Return ``"12%"``, or ``"1.2%"`` where a whole number would hide too much."""
     return f"{share:.0%}" if share >= _FINE or share == 0 else f"{share:.1%}"

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from shared.schemas.trends import TrendOptions, TrendReport
+from worker.trends import words
 from worker.trends.observations import Observations, from_rows
 from worker.trends.page import render
 from worker.trends.plots import slug
@@ -138,3 +139,8 @@ def test_small_shares_keep_a_digit() -> None:
 def test_a_slug_is_safe_and_never_empty() -> None:
     assert slug("Colour", "Off White/Ecru") == "colour-off-white-ecru"
     assert slug("../..", "///") == "plot"
+
+
+def test_attributes_head_their_sections_in_plain_words() -> None:
+    assert words.heading("colour_family") == "Colour family"
+    assert words.heading("category and colour") == "Category and colour"
