@@ -17,8 +17,6 @@ UNKNOWN: Final = -1
 STYLE: Final = "style"
 """The attribute that holds a garment's style."""
 
-ORIGINS: Final = tuple(LabelOrigin)
-
 Codes = NDArray[np.int32]
 Floats = NDArray[np.float32]
 

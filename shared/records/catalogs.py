@@ -300,21 +300,6 @@ def palettes_up_to(
     yield from (tuple(row) for row in result)
 
 
-def seen_up_to(
-    tx: Transaction, catalog_id: str, version: int
-) -> Iterator[tuple[str, str, int, dict[str, str], list[list[Any]]]]:
-    """Yield (id, shard id, place in the shard, attributes, palette) of a version's garments."""
-    query = select(
-        GarmentRow.id,
-        GarmentRow.shard_id,
-        GarmentRow.shard_index,
-        GarmentRow.attributes,
-        GarmentRow.palette,
-    ).where(GarmentRow.catalog_id == catalog_id, GarmentRow.added_in_version <= version)
-    result = tx.session.execute(query.execution_options(yield_per=_BATCH))
-    yield from (tuple(row) for row in result)
-
-
 def described_up_to(
     tx: Transaction, catalog_id: str, version: int
 ) -> Iterator[tuple[str, str, int, dict[str, str], bool, list[list[Any]]]]:

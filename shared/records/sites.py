@@ -69,9 +69,7 @@ def set_weight(tx: Transaction, name: str, weight: float) -> Site:
         raise InvalidInputError(
             f"A site's weight is above 0 and at most {_HEAVIEST:g}; got {weight:g}."
         )
-    row = tx.session.execute(select(SiteRow).where(SiteRow.name == name)).scalar_one_or_none()
-    if row is None:
-        raise NotFoundError(f"There is no site named {name!r}. `toile site list` shows them.")
+    row = _named(tx, name)
     row.weight = weight
     tx.session.flush()
     return _site(row)
@@ -89,12 +87,17 @@ def set_schedule(tx: Transaction, name: str, seconds: float | None) -> Site:
             f"A schedule is 0 (never), or from {_OFTENEST:g} to {_SELDOMEST:g} seconds; got "
             f"{seconds:g}."
         )
-    row = tx.session.execute(select(SiteRow).where(SiteRow.name == name)).scalar_one_or_none()
-    if row is None:
-        raise NotFoundError(f"There is no site named {name!r}. `toile site list` shows them.")
+    row = _named(tx, name)
     row.trend_schedule_seconds = seconds
     tx.session.flush()
     return _site(row)
+
+
+def _named(tx: Transaction, name: str) -> SiteRow:
+    row = tx.session.execute(select(SiteRow).where(SiteRow.name == name)).scalar_one_or_none()
+    if row is None:
+        raise NotFoundError(f"There is no site named {name!r}. `toile site list` shows them.")
+    return row
 
 
 def create_key(tx: Transaction, site_id: str, *, name: str) -> NewApiKey:

@@ -133,11 +133,6 @@ class _Coder:
         return Coded(np.array(self.codes, dtype=np.int32), tuple(self.known))
 
 
-def is_counts(name: str) -> bool:
-    """Whether a file is named as counts are: CSV or JSON lines."""
-    return name.lower().endswith((".csv", ".tsv", ".jsonl", ".ndjson"))
-
-
 def read_counts(
     path: Path,
     name: str,

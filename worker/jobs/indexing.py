@@ -168,13 +168,13 @@ def _items(runtime: Runtime, spec: TrainingSpec, embeddings: Features) -> Items:
     """Return all garments with their embeddings, in the order of the pictures."""
     with runtime.records.reading() as tx:
         shards = catalogs.shards_up_to(tx, spec.catalog_id, spec.catalog_version)
-        seen = list(catalogs.seen_up_to(tx, spec.catalog_id, spec.catalog_version))
+        seen = list(catalogs.described_up_to(tx, spec.catalog_id, spec.catalog_version))
     starts = starts_of(shards)
-    rows = [starts[shard_id] + place for _, shard_id, place, _, _ in seen]
+    rows = [starts[shard_id] + place for _, shard_id, place, *_ in seen]
     order = np.argsort(rows)
     garments = [seen[place] for place in order.tolist()]
-    places = [(row, labels) for row, (_, _, _, labels, _) in enumerate(garments)]
-    palettes = [(row, palette) for row, (_, _, _, _, palette) in enumerate(garments)]
+    places = [(row, labels) for row, (_, _, _, labels, *_) in enumerate(garments)]
+    palettes = [(row, palette) for row, (*_, palette) in enumerate(garments)]
     names = tuple(sorted({name for _, labels in places for name in labels}))
     codes, vocabulary = encode_labels(places, count=len(garments), attributes=names)
     return Items(
