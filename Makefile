@@ -67,10 +67,10 @@ test-unit: setup ## The unit tests alone
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 .PHONY: lock
 lock: setup ## Write the hashed lock files anew; UPGRADE=1 takes newer versions
-	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra web --extra c2pa -o web/requirements.txt
-	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra worker -o worker/requirements.txt
-	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra gpu -o worker/requirements-gpu.txt
-	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra web --extra worker --extra export --extra local --extra c2pa --extra parquet --group dev -o tests/requirements.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra web --extra c2pa --extra otel -o web/requirements.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra worker --extra otel -o worker/requirements.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra gpu --extra otel -o worker/requirements-gpu.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra web --extra worker --extra export --extra local --extra c2pa --extra parquet --extra otel --group dev -o tests/requirements.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) tests/requirements-uv.in -o tests/requirements-uv.txt
 
 .PHONY: revision
