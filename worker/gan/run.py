@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import CheckpointCorruptError
-from worker.gan import card, device
+from worker.gan import device, finishing
 from worker.gan.adapting import FULL_SWING, AugmentChance
-from worker.gan.anatomy import Anatomy
 from worker.gan.checkpoint import Checkpoint, Checkpoints, pack, unpack
 from worker.gan.combinations import Combinations
 from worker.gan.data import Dataset
@@ -228,46 +227,7 @@ class Run:
 
     def release(self) -> TrainedRelease:
         """Return the best averaged generator with its card, and the last one beside it."""
-        last = self.trainer.average.get_weights()
-        critic = self.trainer.critic.get_weights()
-        best = self.readings.best
-        earlier = best is not None and best is not self.readings.curve[-1]
-        if earlier:
-            self.trainer.average.set_weights(self.readings.weights)
-        sheet = self.samples.sheet(self.trainer.sample)
-        written = card.write(
-            dataset=self.dataset, recipe=self.recipe, device=self.device,
-            choices=self.choices, history=self._told(),
-        )  # fmt: skip
-        anatomy = Anatomy(
-            self.recipe.preset, self.settings_first, self.dataset.frame, self.dataset.channels,
-            dict(self.dataset.vocabulary), self.dataset.slots, self.combinations,
-        )  # fmt: skip
-        weights = self.readings.weights if earlier else last
-        return TrainedRelease(
-            weights, anatomy, written, sheet, critic, last if earlier else ()
-        )  # fmt: skip
-
-    def _told(self) -> dict[str, Any]:
-        """Return what the card says of this run."""
-        seconds = self.budget.elapsed()
-        joules = self.energy.joules()
-        best = self.readings.best
-        return {
-            "steps": self.step,
-            "images_seen": self.images_seen,
-            "seconds": round(seconds, 1),
-            "images_per_second": round(self.images_seen / max(seconds, 1e-9), 1),
-            "energy_joules": None if joules is None else round(joules),
-            "held_out": 0 if self.heldout is None else self.heldout.n,
-            "losses": self.history.curve,
-            "metric": self.judge.key if self.judge else None,
-            "metric_curve": self.readings.as_dicts(),
-            "best_reading": self.readings.curve.index(best) if best else None,
-            "augmentation": self.augment.as_dict(),
-            "events": self.history.events,
-            "warm_start": self.warm.told if self.warm else None,
-        }
+        return finishing.release_of(self)
 
     def _begin(self, found: Checkpoint | None, saved: State | None) -> None:
         """Build the networks, and put back what a checkpoint or a release gives them."""

@@ -84,20 +84,16 @@ def join(
         groups: as in `worker.trends.forecast.forecast`.
         second: `mstl` where it is installed, when not given.
     """
-    if second is None:
-        if not installed():
-            return Joined(middle, trials)
-        second = mstl
-    ends = (*trials.origins, own[0].shape[1])
-    if len(ends) <= WANTED_ORIGINS or ends[0] < SEASONS_FOR_LITE * season or not trials.seen.any():
-        note = "The second forecaster was not used: there are too few trials to earn it a part."
-        return Joined(middle, trials, note=note)
-    if len(ends) * len(middle) > MOST_FITS:
-        note = "The second forecaster was not used: there are too many series for it."
-        return Joined(middle, trials, note=note)
+    if second is None and not installed():
+        return Joined(middle, trials)
+    reason = _too_little(middle, trials, periods=own[0].shape[1], season=season)
+    if reason:
+        return Joined(middle, trials, note=f"The second forecaster was not used: {reason}.")
+    forecaster, ends = second or mstl, (*trials.origins, own[0].shape[1])
     logits = logit(own[0])
     others = [
-        second(_filled(logits[:, :end], own[1][:, :end]), season, middle.shape[1]) for end in ends
+        forecaster(_filled(logits[:, :end], own[1][:, :end]), season, middle.shape[1])
+        for end in ends
     ]
     base = errors_of_trials(trials, trials.predicted)
     mixed = {weight: _mixed(trials.predicted, np.stack(others[:-1]), weight) for weight in WEIGHTS}
@@ -123,6 +119,16 @@ def join(
     return Joined(
         joined, replace(trials, predicted=predicted), weight, float(base.mean()), with_it, note
     )
+
+
+def _too_little(middle: Floats, trials: Trials, *, periods: int, season: int) -> str:
+    """Return why a second forecaster cannot be tried, or nothing where it can."""
+    ends = (*trials.origins, periods)
+    if len(ends) <= WANTED_ORIGINS or ends[0] < SEASONS_FOR_LITE * season or not trials.seen.any():
+        return "there are too few trials to earn it a part"
+    if len(ends) * len(middle) > MOST_FITS:
+        return "there are too many series for it"
+    return ""
 
 
 def _mixed(ours: Floats, theirs: Floats, weight: float) -> Floats:

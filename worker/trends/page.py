@@ -65,14 +65,7 @@ def render(
     rising = _plots(report, report.rising[:MOST_PLOTS], "rising")
     declining = _plots(report, report.declining[:MOST_PLOTS], "declining")
     attributes = list(dict.fromkeys(one.attribute for one in report.series))
-    multiples = {
-        name: _Picture(
-            path=f"plots/attribute-{place:02d}-{slug(name)}",
-            plot=attribute_plot(report, name),
-            alt=f"Share over time and forecast of each {name}",
-        )
-        for place, name in enumerate(attributes, 1)
-    }
+    multiples = _multiples(report, attributes)
     looks = _looks(typical or {}, pictures or {})
     page = TEMPLATES.get_template("page.html").render(
         report=report,
@@ -128,6 +121,18 @@ def _looks(typical: Mapping[str, Sequence[str]], pictures: Mapping[str, bytes]) 
     return {
         (STYLE, value): [uri_of(pictures[name]) for name in garments if name in pictures]
         for value, garments in typical.items()
+    }
+
+
+def _multiples(report: TrendReport, attributes: Sequence[str]) -> dict[str, _Picture]:
+    """Return one picture an attribute: all its values' shares and forecasts."""
+    return {
+        name: _Picture(
+            path=f"plots/attribute-{place:02d}-{slug(name)}",
+            plot=attribute_plot(report, name),
+            alt=f"Share over time and forecast of each {name}",
+        )
+        for place, name in enumerate(attributes, 1)
     }
 
 
