@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from shared.errors import NotFoundError
 from shared.pictures.likeness import SAME, differences
+from shared.provenance.apart import look_apart
 from shared.provenance.mark import creator_tool
 from shared.provenance.opened import Opened, look
 from shared.records import designs
@@ -55,7 +56,7 @@ def judge(content: bytes) -> Provenance:
     """
     sha256 = hashlib.sha256(content).hexdigest()
     with runtime().looking:
-        opened = look(content)
+        opened = look_apart(content)
     manifest = runtime().signing.check(content, media_type=opened.media_type)
     exact = _stored(sha256)
     if exact is not None:
