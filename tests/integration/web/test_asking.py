@@ -10,10 +10,9 @@ from shared.artifacts import ArtifactStore
 from shared.queue.names import Queue
 from shared.records import Records
 from shared.schemas.models import MINIMUM_GARMENTS
+from tests.fixtures.front import client_of
 from tests.fixtures.shop import Shop, add_catalog, add_release, fill_shop
 from web.app import Application
-
-from .conftest import client_of
 
 
 def refused(answer: Any, *location: str | int) -> dict[str, Any]:

@@ -19,11 +19,10 @@ from shared.jobs.submit import send
 from shared.queue.sender import Sender
 from shared.records import Records, jobs, migrate
 from shared.settings import Settings
+from tests.fixtures.front import client_of
 from tests.fixtures.shop import Shop
 from web.app import create_app
 from web.runtime import EXTENSION
-
-from .conftest import client_of
 
 
 class ClosedStore(LocalArtifacts):

@@ -8,10 +8,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from shared.records import Records, preferences, shoppers
+from tests.fixtures.front import client_of
 from tests.fixtures.shop import Shop
 from web.app import Application
-
-from .conftest import client_of
 
 PLACE = "/v1/shoppers/c-7/preferences"
 

@@ -18,11 +18,10 @@ from shared.settings import Settings
 from shared.taste import Prior, index, prior, space
 from shared.taste.logistic import Gaussian
 from tests.fixtures import seen
+from tests.fixtures.front import client_of
 from tests.fixtures.shop import Shop, add_catalog, open_shop
 from web.app import Application
 from web.runtime import EXTENSION, Runtime
-
-from .conftest import client_of
 
 PLACE = "/v1/shoppers/c-7"
 
