@@ -63,6 +63,10 @@ test: setup ## Every test: unit, integration, end to end
 test-unit: setup ## The unit tests alone
 	$(BIN)/python -m pytest tests/unit
 
+.PHONY: fuzz
+fuzz: setup ## Ten thousand requests made from the OpenAPI document (CASES=n for others)
+	$(BIN)/python -m pytest tests/security/test_contract.py --cases $(or $(CASES),10000)
+
 ##@ Keep
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 .PHONY: lock

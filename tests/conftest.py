@@ -19,6 +19,11 @@ from tests.fixtures.valkey import running_valkey
 from worker.runtime import DRAINING, Runtime
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `make fuzz` say how many requests it wants."""
+    parser.addoption("--cases", type=int, help="Requests that test_contract.py makes.")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run tests on both databases that are marked so and use one."""
     marked = metafunc.definition.get_closest_marker(ON_BOTH.name) is not None
