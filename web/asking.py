@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from shared.colour import FAMILY_NAMES, code_of, nearest_family
-from shared.errors import ConflictError, InvalidInputError
+from shared.errors import ConflictError, InvalidInputError, NotFoundError
 from shared.jobs.submit import Asked, Terms
 from shared.records import Transaction, forecasts, indexes, models, shoppers
+from shared.records.designs import DesignPlace
 from shared.records.models import ReleasePlace
 from shared.schemas.designs import (
     COLOUR_KEYS,
@@ -66,6 +67,29 @@ def one(request: DesignRequest) -> Asked:
     """
     (asked,) = several([request])
     return asked
+
+
+def own(request: DesignRequest) -> DesignRequest:
+    """Return a request as its caller may mean it: a shopper's session asks for that shopper.
+
+    Raises:
+        NotFoundError: it names another one.
+    """
+    ref = auth.caller().shopper_ref
+    if request.shopper is not None:
+        ref = auth.ref_of(request.shopper)
+    return request.model_copy(update={"shopper": ref})
+
+
+def check_own(place: DesignPlace) -> None:
+    """Refuse a shopper's session another one's design, as if it were not there.
+
+    Raises:
+        NotFoundError: it is not that shopper's.
+    """
+    if not auth.owns(place.shopper_id):
+        design_id = place.design.id
+        raise NotFoundError(f"There is no design {design_id!r}.", id=design_id)
 
 
 def several(requests: Sequence[DesignRequest]) -> list[Asked]:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import make_url
 
 from shared.records import Records, migrate, sites
-from shared.schemas.sites import NewApiKey
+from shared.schemas.keys import NewApiKey
 from web.keyring import KeyRing
 
 
