@@ -124,6 +124,10 @@ def _shoppers(requests: Sequence[DesignRequest]) -> dict[str, str]:
     refs = {request.shopper for request in requests if request.shopper is not None}
     if not refs:
         return {}
+    asker = auth.caller()
+    if asker.shopper_id is not None and asker.shopper_ref is not None:
+        # Never made anew: who was erased a moment ago stays erased, whatever their browser asks.
+        return {asker.shopper_ref: asker.shopper_id}
     with runtime().records.transaction() as tx:
         return {ref: shoppers.ensure(tx, auth.site_id(), ref).id for ref in sorted(refs)}
 

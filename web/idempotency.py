@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from flask import Response
-from sqlalchemy.exc import IntegrityError
 
 from shared.errors import ConflictError
 from shared.jobs.submit import check_same
@@ -69,18 +68,15 @@ def once(
     if before is None:
         try:
             return _first(key, mark, effect)
-        except IntegrityError:
-            # Another request with this key was first. Whatever else it may be breaks once more.
-            before = _find(key, mark)
-            if before is None:
-                raise
+        except promises.TakenError:
+            before = _found(key, mark)
     return replayed((again or _answer)(before))
 
 
 def _first(key: str, mark: str, effect: Callable[[Transaction], Done]) -> Response:
     site_id = auth.site_id()
     with runtime().records.transaction() as tx:
-        promises.keep(tx, site_id, {key: None}, fingerprint=mark)
+        promises.reserve(tx, site_id, key, fingerprint=mark)
         done = effect(tx)
         said = _said(done.response) if done.kept is None else done.kept
         promises.answer(tx, site_id, key, said, job_id=done.job_id, shopper_id=done.shopper_id)
@@ -97,6 +93,13 @@ def _find(key: str, mark: str) -> Mapping[str, Any] | None:
         message = f"The request with this key made the job {found.job_id}, by another version."
         raise ConflictError(message, job=found.job_id)
     return found.answer
+
+
+def _found(key: str, mark: str) -> Mapping[str, Any]:
+    said = _find(key, mark)
+    if said is None:
+        raise ConflictError("What this Idempotency-Key stood for is gone. Send it again.")
+    return said
 
 
 def _said(response: Response) -> dict[str, Any]:

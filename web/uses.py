@@ -5,7 +5,6 @@ import threading
 import time
 from typing import Final
 
-from shared.errors import ToileError
 from shared.records import Records, sites
 
 LOG: Final = logging.getLogger(__name__)
@@ -62,5 +61,5 @@ class Uses:
         try:
             with self._records.transaction() as tx:
                 sites.note_use(tx, used)
-        except ToileError as error:
+        except Exception as error:  # noqa: BLE001 - the thread must outlive whatever a write meets
             LOG.warning("When %d keys were last used is not written: %s", len(used), error)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from shared.records.engine import Transaction
 from shared.records.tables import Base, IdempotencyKeyRow
@@ -21,6 +22,10 @@ KEPT: Final = timedelta(hours=24)
 
 # A table, not a mapped class: a batch of jobs has a thousand of them.
 _KEYS: Final = Base.metadata.tables[IdempotencyKeyRow.__tablename__]
+
+
+class TakenError(Exception):
+    """Another request with the same key was first, and has committed."""
 
 
 class Promise(Schema):
@@ -75,6 +80,18 @@ def keep(
         for key, job_id in jobs_of.items()
     ]  # fmt: skip
     tx.session.execute(insert(_KEYS), rows)
+
+
+def reserve(tx: Transaction, site_id: str, key: str, *, fingerprint: str) -> None:
+    """Keep a key for what the rest of the transaction does; another request with it waits.
+
+    Raises:
+        TakenError: another request with the key was first.
+    """
+    try:
+        keep(tx, site_id, {key: None}, fingerprint=fingerprint)
+    except IntegrityError:
+        raise TakenError from None
 
 
 def answer(

@@ -158,7 +158,7 @@ def record_preferences(path: ShopperPath, header: Promise) -> Response:
 
     def effect(tx: Transaction) -> Done:
         _check(tx, said, in_list=is_batch)
-        shopper = shoppers.ensure(tx, auth.site_id(), ref)
+        shopper = _speaker(tx, ref)
         made = preferences.record(tx, auth.site_id(), shopper, said)
         shoppers.touch(tx, shopper.id)
         response = answers.document(Recorded(preferences=tuple(made)), HTTPStatus.CREATED)
@@ -261,6 +261,19 @@ def get_erasure(path: ErasurePath) -> Response:
     with runtime().records.reading() as tx:
         found = erasures.get(tx, auth.site_id(), path.erasure)
     return answers.document(found)
+
+
+def _speaker(tx: Transaction, ref: str) -> Shopper:
+    """Return the shopper who says something, held; only the site makes a new one.
+
+    Raises:
+        NotFoundError: a session's shopper was erased a moment ago.
+    """
+    asker = auth.caller()
+    if asker.shopper_id is None:
+        return shoppers.ensure(tx, asker.site_id, ref)
+    shoppers.hold(tx, asker.shopper_id)
+    return shoppers.get(tx, asker.site_id, ref)
 
 
 def _session_scopes(asked: tuple[Scope, ...]) -> tuple[Scope, ...]:
