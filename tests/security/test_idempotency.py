@@ -3,7 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -18,9 +18,6 @@ from tests.fixtures.shop import Shop, design_spec
 from tests.integration.web.conftest import client_of
 from web.app import Application, create_app
 from web.runtime import EXTENSION
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 KEY = {"Idempotency-Key": "order-7"}
 REPLAYED = "Idempotency-Replayed"
@@ -200,14 +197,11 @@ def _age(records: Records, by: timedelta) -> None:
 def test_a_key_stands_for_its_request_for_a_day(
     client: FlaskClient, records: Records, age: timedelta, *, same: bool
 ) -> None:
-    send: list[Callable[[], Any]] = [
-        lambda: client.post("/v1/design-jobs", json={"model": "default"}, headers=KEY),
-        lambda: client.post("/v1/trend-alerts", json={}, headers={"Idempotency-Key": "alert"}),
-    ]
-    for one in send:
-        first = one().get_json()["id"]
+    for path, body in (("/v1/design-jobs", {"model": "default"}), ("/v1/trend-alerts", {})):
+        headers = {"Idempotency-Key": path}
+        first = client.post(path, json=body, headers=headers).get_json()["id"]
         _age(records, age)
-        again = one()
+        again = client.post(path, json=body, headers=headers)
         assert (again.get_json()["id"] == first) is same
         assert (REPLAYED in again.headers) is same
 

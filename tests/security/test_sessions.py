@@ -311,6 +311,23 @@ def test_a_session_ends_within_five_seconds_by_the_real_clock(
         time.sleep(0.25)
 
 
+@pytest.mark.usefixtures("indexed")
+def test_who_was_erased_is_not_made_again_by_their_own_browser(
+    browser: Browser, client: FlaskClient, records: Records, shop: Shop
+) -> None:
+    assert browser("GET", "/v1/designs").status_code == 200
+    client.delete(f"/v1/shoppers/{REF}")
+    like = {"kind": "like", "item": shop.garment_ids[0]}
+    for path, body in (
+        ("/v1/shoppers/me/preferences", like),
+        ("/v1/design-jobs", {"model": "default"}),
+    ):
+        # The front still remembers them for a moment; the database does not.
+        assert browser("POST", path, json=body).status_code == 404, path
+    with records.reading() as tx:
+        assert shoppers.find(tx, shop.site_id, REF) is None
+
+
 def test_the_shoppers_reference_stands_in_no_log_and_no_token(
     browser: Browser, client: FlaskClient, caplog: pytest.LogCaptureFixture
 ) -> None:
