@@ -46,7 +46,14 @@ def key() -> None:
 @json_option
 @click.pass_context
 def create(
-    context: click.Context, site_name: str, name: str, *, save: bool, as_json: bool, **wanted: Any
+    context: click.Context,
+    /,
+    site_name: str,
+    name: str,
+    *,
+    save: bool,
+    as_json: bool,
+    **wanted: Any,
 ) -> None:
     """Make a key for a site; its secret is shown once and never again."""
     settings = load_settings()

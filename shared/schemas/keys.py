@@ -63,6 +63,14 @@ def _checked(text: str) -> str:
     return text
 
 
+def _printable(text: str) -> str:
+    """Refuse what would speak to the terminal on which keys are listed."""
+    if not text.isprintable():
+        message = "expected printable characters"
+        raise ValueError(message)
+    return text
+
+
 Origin = Annotated[
     str,
     Field(
@@ -107,7 +115,9 @@ class NewApiKey(ApiKey):
 class KeyRequest(Schema):
     """A key to make."""
 
-    name: str = Field(min_length=1, max_length=120, description="What it is for.")
+    name: Annotated[str, AfterValidator(_printable)] = Field(
+        min_length=1, max_length=120, description="What it is for, in printable characters."
+    )
     scopes: Scopes = Field(
         (),
         description="What it shall be allowed, no more than the key that asks; unset, just as much "

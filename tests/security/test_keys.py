@@ -214,6 +214,8 @@ def test_a_revoked_key_is_useless_within_five_seconds_on_either_way(
 
 SENSELESS: list[dict[str, Any]] = [
     {"name": ""},
+    {"name": "till\x1b[2J"},
+    {"name": "two\nlines"},
     {"name": "x", "scopes": ["everything"]},
     {"name": "x", "expires_in": 0},
     {"name": "x", "expires_in": -1},

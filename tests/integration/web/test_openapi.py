@@ -88,7 +88,8 @@ def test_every_operation_says_what_it_takes_and_answers(document: dict[str, Any]
 def test_every_operation_under_v1_needs_a_key_and_tells_its_problems(
     document: dict[str, Any],
 ) -> None:
-    site, page = {"api_key": []}, {"publishable_key": [], "session_token": []}
+    site: dict[str, list[str]] = {"api_key": []}
+    page: dict[str, list[str]] = {"publishable_key": [], "session_token": []}
     for path, _method, operation in operations(document):
         if path.startswith("/v1/"):
             assert operation["security"] in ([site], [page, site])
