@@ -16,7 +16,7 @@ from shared.queue.status import StatusBoard
 from shared.records import Records
 from shared.schemas.problems import Problem
 from shared.settings import Settings
-from web import bodies, documents, errors
+from web import bodies, cors, documents, errors
 from web.answers import SECURE
 from web.api import (
     alerts,
@@ -26,6 +26,7 @@ from web.api import (
     garments,
     health,
     jobs,
+    keys,
     models,
     provenance,
     shoppers,
@@ -44,6 +45,9 @@ _ABOUT: Final = (
     "Whatever takes time is a job: POST answers 202 with its address, GET "
     "/v1/jobs/{job}?wait=30 waits for its end. Every error is a problem document (RFC 9457)."
 )
+
+
+_SHOPPERS: Final = "/v1/shoppers/"
 
 
 class Application(OpenAPI):
@@ -79,7 +83,21 @@ def create_app(
                 "scheme": "bearer",
                 "bearerFormat": "toile_...",
                 "description": "An API key; `toile key create` makes one.",
-            }
+            },
+            "publishable_key": {
+                "type": "apiKey",
+                "in": "header",
+                "name": cors.KEY_HEADER,
+                "description": "In a browser: `toile_pub_...`, which names the site and the "
+                "origins of its pages.",
+            },
+            "session_token": {
+                "type": "http",
+                "scheme": "bearer",
+                "bearerFormat": "toile_session_...",
+                "description": "In a browser, beside the publishable key: what the site's server "
+                "got for one shopper from POST /v1/shoppers/{ref}/sessions.",
+            },
         },
         validation_error_model=Problem,
         validation_error_callback=errors.respond_invalid,
@@ -103,6 +121,7 @@ def create_app(
         trends,
         alerts,
         health,
+        keys,
     ):
         app.register_api(noun.api)
     app.register_blueprint(pages.blueprint)
@@ -115,6 +134,7 @@ def create_app(
 
 def _add_hooks(app: Flask) -> None:
     app.before_request(_begin)
+    app.before_request(cors.preflight)
     app.before_request(bodies.limit)
     app.after_request(_finish)
 
@@ -125,6 +145,7 @@ def _begin() -> None:
 
 def _finish(response: Response) -> Response:
     response.headers["X-Request-Id"] = errors.request_id()
+    cors.add_headers(response)
     for name, value in SECURE.items():
         response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")
@@ -144,4 +165,6 @@ def _place() -> str:
     rule = request.url_rule
     if rule is not None and "ref" in rule.arguments:
         return rule.rule
+    if rule is None and request.path.startswith(_SHOPPERS):
+        return f"{_SHOPPERS}..."  # no route, but there may be a reference in it
     return request.path

@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from shared.colour import FAMILY_NAMES, code_of, nearest_family
-from shared.errors import ConflictError, InvalidInputError
+from shared.errors import ConflictError, InvalidInputError, NotFoundError
 from shared.jobs.submit import Asked, Terms
 from shared.records import Transaction, forecasts, indexes, models, shoppers
+from shared.records.designs import DesignPlace
 from shared.records.models import ReleasePlace
 from shared.schemas.designs import (
     COLOUR_KEYS,
@@ -68,6 +69,29 @@ def one(request: DesignRequest) -> Asked:
     return asked
 
 
+def own(request: DesignRequest) -> DesignRequest:
+    """Return a request as its caller may mean it: a shopper's session asks for that shopper.
+
+    Raises:
+        NotFoundError: it names another one.
+    """
+    ref = auth.caller().shopper_ref
+    if request.shopper is not None:
+        ref = auth.ref_of(request.shopper)
+    return request.model_copy(update={"shopper": ref})
+
+
+def check_own(place: DesignPlace) -> None:
+    """Refuse a shopper's session another one's design, as if it were not there.
+
+    Raises:
+        NotFoundError: it is not that shopper's.
+    """
+    if not auth.owns(place.shopper_id):
+        design_id = place.design.id
+        raise NotFoundError(f"There is no design {design_id!r}.", id=design_id)
+
+
 def several(requests: Sequence[DesignRequest]) -> list[Asked]:
     """Return the jobs that requests ask for; what is wrong with one refuses all.
 
@@ -100,6 +124,10 @@ def _shoppers(requests: Sequence[DesignRequest]) -> dict[str, str]:
     refs = {request.shopper for request in requests if request.shopper is not None}
     if not refs:
         return {}
+    asker = auth.caller()
+    if asker.shopper_id is not None and asker.shopper_ref is not None:
+        # Never made anew: who was erased a moment ago stays erased, whatever their browser asks.
+        return {asker.shopper_ref: asker.shopper_id}
     with runtime().records.transaction() as tx:
         return {ref: shoppers.ensure(tx, auth.site_id(), ref).id for ref in sorted(refs)}
 

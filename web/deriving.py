@@ -26,7 +26,7 @@ from shared.schemas.jobs import DesignSpec
 from shared.schemas.models import Release
 from shared.schemas.problems import Fault
 from web import auth
-from web.asking import condition_of, fresh_seed, size_of, terms_of
+from web.asking import check_own, condition_of, fresh_seed, size_of, terms_of
 from web.runtime import runtime
 
 
@@ -133,6 +133,7 @@ def _parents(first: str, second: str) -> tuple[Parent, Parent]:
 def _parent(tx: Transaction, design_id: str) -> Parent:
     site_id = auth.site_id()
     place = designs.get(tx, site_id, design_id)
+    check_own(place)
     design = place.design
     if design.frames > 1:
         raise InvalidInputError(

@@ -22,6 +22,14 @@ from shared.schemas.feeds import Feed, FeedRequest
 from shared.schemas.figures import Comparison
 from shared.schemas.health import Health, Readiness
 from shared.schemas.jobs import Job, JobBatch
+from shared.schemas.keys import (
+    ApiKey,
+    KeyRequest,
+    NewApiKey,
+    RotationRequest,
+    SessionRequest,
+    ShopperSession,
+)
 from shared.schemas.models import Model, Release, TrainingRequest
 from shared.schemas.problems import MEDIA_TYPE, Problem
 from shared.schemas.provenance import Provenance
@@ -37,18 +45,21 @@ from shared.schemas.shoppers import (
     TasteView,
 )
 from shared.schemas.trends import Difference, TrackRecord
+from web.accept import REPLAYED
 from web.api.alerts import AlertList, FiredAlertList
 from web.api.catalogs import CatalogList
 from web.api.designs import DesignList
 from web.api.feeds import FeedBatchList, FeedList
 from web.api.garments import GarmentList
 from web.api.jobs import AttemptList, JobList
+from web.api.keys import ApiKeyList
 from web.api.models import ModelList, ReleaseList
 from web.api.provenance import PictureUpload
 from web.api.shoppers import ErasureList, PreferenceList, ShopperList
 from web.api.trends import ReportList
 from web.uploads import BatchUpload, GarmentUpload
 
+_KEY: Final = "Idempotency-Key"
 _REF: Final = "#/components/schemas/{model}"
 
 _ASKED: Final = (
@@ -60,11 +71,14 @@ _ASKED: Final = (
     FeedRequest,
     FolderRequest,
     GarmentUpload,
+    KeyRequest,
     MixRequest,
     MoodboardRequest,
     PictureUpload,
     PreferenceBatch,
     PreferenceRequest,
+    RotationRequest,
+    SessionRequest,
     TrainingRequest,
     TrendRequest,
     VariationRequest,
@@ -80,6 +94,8 @@ _FILES: Final = (
 _ANSWERED: Final = (
     Alert,
     AlertList,
+    ApiKey,
+    ApiKeyList,
     AttemptList,
     Catalog,
     CatalogList,
@@ -102,6 +118,7 @@ _ANSWERED: Final = (
     JobList,
     Model,
     ModelList,
+    NewApiKey,
     PreferenceList,
     Problem,
     Provenance,
@@ -114,6 +131,7 @@ _ANSWERED: Final = (
     ReportView,
     Shopper,
     ShopperList,
+    ShopperSession,
     SimilarGarments,
     TasteView,
     TrackRecord,
@@ -135,6 +153,7 @@ def describe(app: OpenAPI) -> dict[str, Any]:
         }
     found["components"]["schemas"] = dict(sorted(schemas.items()))
     _wait_before_retry(found)
+    _tell_replays(found)
     return found
 
 
@@ -157,3 +176,18 @@ def _wait_before_retry(document: dict[str, Any]) -> None:
                 away["headers"] = {
                     "Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}
                 }
+
+
+def _tell_replays(document: dict[str, Any]) -> None:
+    """Tell of each request that takes an idempotency key how a repeated one is known."""
+    header = {
+        "description": "`true` where this answer was given before, to the same request with the "
+        "same Idempotency-Key.",
+        "schema": {"type": "string", "const": "true"},
+    }
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            if any(one["name"] == _KEY for one in operation.get("parameters", ())):
+                for status, answer in operation["responses"].items():
+                    if status.startswith("2"):
+                        answer["headers"] = {**answer.get("headers", {}), REPLAYED: header}

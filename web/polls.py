@@ -1,9 +1,10 @@
 """Status polls, answered before Flask: the question that is asked most, a thousand times a second.
 
 Flask, its request objects and its routing take two thirds of what a poll costs. Here only the plain
-case is answered: a GET of a job by its id, with a key in the header, that finds it. Whatever else
-comes (no key, a wrong one, another site's job, `?wait=`, an error) goes the usual way, which words
-all answers. Both ways give the same bytes and the same headers.
+case is answered: a GET of a job by its id, with a secret key in the header that may read, that
+finds it. Whatever else comes (no key, a wrong one, one that may not read, a browser's, another
+site's job, `?wait=`, an error) goes the usual way, which words all answers. Both ways give the same
+bytes and the same headers.
 """
 
 import logging
@@ -18,7 +19,9 @@ from shared.errors import ToileError
 from shared.jobs.view import view, wait_of
 from shared.records import jobs
 from shared.schemas.jobs import Job, JobRecord, JobState
+from shared.schemas.keys import Scope
 from web.answers import SECURE
+from web.cors import VARY
 from web.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -29,7 +32,10 @@ LOG: Final = logging.getLogger("web.app")
 
 _PATH: Final = re.compile(rf"/v1/jobs/({ids.JOB}_[0-9a-z]{{24}})")
 _SCHEME: Final = "bearer "
-_BODY: Final = frozenset({"CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING"})
+# A body, or what a browser sends: neither is plain.
+_NOT_PLAIN: Final = frozenset(
+    {"CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_ORIGIN", "HTTP_X_TOILE_KEY"}
+)
 
 Environ = dict[str, Any]
 Wsgi = Callable[[Environ, "StartResponse"], Iterable[bytes]]
@@ -58,6 +64,7 @@ class Polls:
         headers = [
             ("Content-Type", "application/json"), ("Content-Length", str(len(body))),
             ("X-Request-Id", request_id), *SECURE.items(), ("Cache-Control", "no-store"),
+            ("Vary", VARY),
         ]  # fmt: skip
         start("200 OK", headers)
         took = 1000 * (time.monotonic() - began)
@@ -70,12 +77,12 @@ class Polls:
             return None
         path = _PATH.fullmatch(environ["PATH_INFO"])
         header = environ.get("HTTP_AUTHORIZATION", "")
-        if path is None or header[: len(_SCHEME)].lower() != _SCHEME or _BODY & environ.keys():
+        if path is None or header[: len(_SCHEME)].lower() != _SCHEME or _NOT_PLAIN & environ.keys():
             return None
         here = self._runtime
         try:
             key = here.keys.by_secret(header[len(_SCHEME) :].strip())
-            if key is None:
+            if key is None or key.publishable or Scope.READ not in key.scopes:
                 return None
             with here.records.glance() as tx:
                 job = jobs.get(tx, path[1], site_id=key.site_id)

@@ -59,7 +59,7 @@ KINDS: Final = MappingProxyType(
         errors.ForbiddenError.reason: Kind(
             403,
             "This is not allowed here",
-            "The detail names the setting that the operator can change.",
+            "The detail names what is missing: a scope, an origin, or a setting of the operator's.",
         ),
         errors.NotFoundError.reason: Kind(
             404,

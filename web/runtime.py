@@ -21,6 +21,8 @@ from web.endings import Endings
 from web.galleries import Galleries
 from web.keyring import KeyRing
 from web.labels import DerivedLabels
+from web.sessions import Sessions
+from web.uses import Uses
 
 EXTENSION: Final = "toile"
 # Of all threads, the part that may sleep in long polls, so that submits always find one awake.
@@ -44,6 +46,8 @@ class Runtime:
     labels: DerivedLabels
     redis: Redis
     keys: KeyRing
+    uses: Uses
+    sessions: Sessions
     endings: Endings
     waiting: threading.BoundedSemaphore
     looking: threading.BoundedSemaphore
@@ -51,6 +55,7 @@ class Runtime:
 
     def close(self) -> None:
         """Close all connections."""
+        self.uses.close()
         self.records.close()
         self.redis.close()
 
@@ -67,6 +72,7 @@ def open_runtime(
     redis = connect(settings)
     opened = records or Records(settings.database)
     kept = store or open_store(settings)
+    uses = Uses(opened)
     presence = Presence(redis, seconds=settings.worker_grace_seconds)
     return Runtime(
         settings=settings,
@@ -79,7 +85,9 @@ def open_runtime(
         galleries=Galleries(kept, memory=settings.galleries_memory),
         labels=DerivedLabels(kept, memory=settings.galleries_memory // 4),
         redis=redis,
-        keys=KeyRing(opened),
+        keys=KeyRing(opened, on_use=uses.note),
+        uses=uses,
+        sessions=Sessions(settings),
         endings=Endings(opened),
         waiting=threading.BoundedSemaphore(max(1, int(settings.web_threads * _WAITING_SHARE))),
         looking=threading.BoundedSemaphore(_LOOKING),

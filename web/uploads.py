@@ -19,7 +19,7 @@ from shared.schemas.feeds import BatchKind, Feed
 from shared.schemas.jobs import FeedSpec, IngestSpec, Spec, UploadSource
 from shared.schemas.problems import Fault
 from web import answers, auth
-from web.accept import Promise, fingerprint
+from web.accept import Promise, again, fingerprint
 from web.bodies import refuse_nul
 from web.errors import refusal
 from web.runtime import runtime
@@ -107,18 +107,21 @@ def _submit(
 ) -> Response:
     here = runtime()
     source = UploadSource(artifact=artifact.key, name=name)
+    mark = fingerprint({**said, "name": name, "sha256": artifact.sha256})
+    key = promise.idempotency_key
     job = submit(
         here.records,
         here.sender,
         auth.site_id(),
         spec(source),
-        idempotency_key=promise.idempotency_key,
-        fingerprint=fingerprint({**said, "name": name, "sha256": artifact.sha256}),
+        idempotency_key=key,
+        fingerprint=mark,
     )
-    if job.spec["source"].get("artifact") != artifact.key:
-        # The same request came before; its job has its own copy of the file.
-        here.store.delete(artifact.key)
-    return answers.accepted(view(job, here.board))
+    if key is None or job.spec["source"].get("artifact") == artifact.key:
+        return answers.accepted(view(job, here.board))
+    # The same request came before; its job has its own copy of the file.
+    here.store.delete(artifact.key)
+    return again(key, mark)
 
 
 def _file(parts: Sequence[str], *, form: str) -> tuple[str, FileStorage]:

@@ -23,7 +23,7 @@ toile = LazyGroup(
         "doctor": ("shared.cli.doctor:doctor", "Say what is missing, and how to mend it."),
         "migrate": ("shared.cli.stack:migrate", "Bring the database's tables up to date."),
         "site": ("shared.cli.sites:site", "Make and list sites."),
-        "key": ("shared.cli.keys:key", "Make, list and revoke API keys."),
+        "key": ("shared.cli.keys:key", "Make, list, rotate and revoke API keys."),
         "console": ("shared.cli.keys:console", "Print a link that logs a browser in once."),
         "catalog": ("shared.cli.catalogs:catalog", "Add garments to catalogs, and list them."),
         "train": ("shared.cli.training:train", "Train a model on a catalog."),

@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy.exc import IntegrityError
@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from shared import ids
 from shared.errors import ConflictError, IdempotencyMismatchError, QueueUnavailableError
 from shared.queue.sender import Sender
-from shared.records import Records, Transaction, jobs, shoppers
+from shared.records import Records, Transaction, jobs, promises, shoppers
 from shared.schemas.designs import Priority
 from shared.schemas.jobs import DesignSpec, JobKind, JobRecord, JobState, Spec
 
@@ -40,6 +40,10 @@ class Terms:
 
 
 USUAL: Final = Terms()
+_AS_ACCEPTED: Final[Mapping[str, Any]] = {
+    "state": JobState.QUEUED, "reason": None, "error": None, "result": None, "attempts": 0,
+    "cancel_requested_at": None, "started_at": None, "finished_at": None,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,24 @@ class Asked:
 
     spec: Spec
     terms: Terms = USUAL
+
+
+@dataclass(frozen=True)
+class Promised:
+    """A job that an idempotency key stands for, and since when it does."""
+
+    job: JobRecord
+    at: datetime
+
+    def as_accepted(self) -> JobRecord:
+        """Return the job as the first answer told it: the same request gets the same words.
+
+        A new job was queued then, of which all else follows. One that an equal request had made
+        before is told as it is now.
+        """
+        if self.job.created_at < self.at:
+            return self.job
+        return self.job.model_copy(update=dict(_AS_ACCEPTED))
 
 
 def enqueue(
@@ -115,32 +137,23 @@ def _enqueue_all(
         made.append(job)
     jobs.insert(tx, added)
     new = {key: job.id for key, job in zip(keys, made, strict=True) if key and key not in before}
-    jobs.promise(tx, site_id, new, fingerprint=mark)
+    promises.keep(tx, site_id, new, fingerprint=mark)
     return made
 
 
 def find_promised(
-    tx: Transaction, site_id: str, idempotency_key: str, fingerprint: str
-) -> JobRecord | None:
-    """Return the job that an idempotency key stands for, or None where it is new.
-
-    Raises:
-        IdempotencyMismatchError: the key came with another request before.
-    """
-    return _all_promised(tx, site_id, [idempotency_key], fingerprint).get(idempotency_key)
-
-
-def find_all_promised(
-    tx: Transaction, site_id: str, idempotency_key: str, fingerprint: str, *, count: int
-) -> list[JobRecord] | None:
+    tx: Transaction, site_id: str, idempotency_key: str, fingerprint: str, *, count: int = 1
+) -> list[Promised] | None:
     """Return the jobs that a key stands for, in the order of their request, or None if it is new.
 
     Raises:
         IdempotencyMismatchError: the key came with another request before.
     """
     keys = [key for key in _promises(idempotency_key, count) if key is not None]
-    found = _all_promised(tx, site_id, keys, fingerprint)
-    return [found[key] for key in keys] if len(found) == count else None
+    found = _found(tx, site_id, keys, fingerprint)
+    if len(found) != count:
+        return None
+    return [Promised(jobs.get(tx, job_id), at) for job_id, at in (found[key] for key in keys)]
 
 
 def _all_promised(
@@ -151,16 +164,33 @@ def _all_promised(
     Raises:
         IdempotencyMismatchError: one came with another request before.
     """
+    found = _found(tx, site_id, keys, fingerprint) if keys else {}
+    return {key: jobs.get(tx, job_id) for key, (job_id, _) in found.items()}
+
+
+def _found(
+    tx: Transaction, site_id: str, keys: Sequence[str], fingerprint: str
+) -> dict[str, tuple[str, datetime]]:
     found = {}
-    for key, (job_id, before) in (jobs.promised(tx, site_id, keys) if keys else {}).items():
-        if before != fingerprint:
-            raise IdempotencyMismatchError(
-                "This Idempotency-Key was used for another request. Use a new key for a new "
-                "request, or send the first request again unchanged.",
-                job=job_id,
-            )
-        found[key] = jobs.get(tx, job_id)
+    for key, promise in promises.find(tx, site_id, keys).items():
+        check_same(promise, fingerprint)
+        if promise.job_id is not None:
+            found[key] = (promise.job_id, promise.at)
     return found
+
+
+def check_same(promise: promises.Promise, fingerprint: str) -> None:
+    """Refuse a key that stands for another request.
+
+    Raises:
+        IdempotencyMismatchError: it came with another one before.
+    """
+    if promise.fingerprint != fingerprint:
+        raise IdempotencyMismatchError(
+            "This Idempotency-Key was used for another request. Use a new key for a new "
+            "request, or send the first request again unchanged.",
+            job=promise.job_id,
+        )
 
 
 def send(records: Records, sender: Sender, accepted: Sequence[JobRecord]) -> None:
@@ -288,7 +318,7 @@ def _other(
         )
     if found is None:
         raise ConflictError("The job could not be written beside what is there. Send it again.")
-    return found
+    return found[0].job
 
 
 def fingerprint_of(body: Mapping[str, Any]) -> str:

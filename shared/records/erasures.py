@@ -91,7 +91,7 @@ def proof_of(removed: Mapping[str, Collection[str]]) -> str:
 def _deletions(shopper_id: str) -> Mapping[str, Executable]:
     """Return what deletes each kind of row and names it, each before what it refers to."""
     jobs = select(JobRow.id).where(JobRow.shopper_id == shopper_id)
-    keys = IdempotencyKeyRow.job_id.in_(jobs)
+    keys = or_(IdempotencyKeyRow.job_id.in_(jobs), IdempotencyKeyRow.shopper_id == shopper_id)
     attempts = AttemptRow.job_id.in_(jobs)
     return {
         "preferences": delete(PreferenceRow)

@@ -1,4 +1,4 @@
-"""Jobs, their attempts and idempotency keys, as rows; shared.jobs says which moves are allowed."""
+"""Jobs and their attempts, as rows; shared.jobs says which moves are allowed."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,14 +24,13 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from shared.errors import NotFoundError
 from shared.records.engine import Glance, Transaction
 from shared.records.rows import Page, columns_of, page_of
-from shared.records.tables import AttemptRow, Base, IdempotencyKeyRow, JobRow
+from shared.records.tables import AttemptRow, Base, JobRow
 from shared.records.told import among, listed, told
 from shared.schemas.jobs import AttemptView, JobKind, JobRecord, JobState
 
 # Tables, not mapped classes, where a batch is claimed and ended: those cost several times as much.
 _JOBS: Final = Base.metadata.tables[JobRow.__tablename__]
 _ATTEMPTS: Final = Base.metadata.tables[AttemptRow.__tablename__]
-_KEYS: Final = Base.metadata.tables[IdempotencyKeyRow.__tablename__]
 _COLUMNS: Final = tuple(_JOBS.columns)
 _NAMES: Final = tuple(column.name for column in _COLUMNS)
 # What a job that was just taken says of itself, whatever it was before: these are not read back.
@@ -275,25 +274,6 @@ def lock_digest(tx: Transaction, site_id: str, digest: str) -> None:
         mark = hashlib.blake2b(f"{site_id} {digest}".encode(), digest_size=8).digest()
         number = int.from_bytes(mark, signed=True)
         tx.session.execute(select(func.pg_advisory_xact_lock(number)))
-
-
-def promised(tx: Transaction, site_id: str, keys: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Return the job id and body fingerprint that each idempotency key stands for, if any."""
-    query = select(
-        IdempotencyKeyRow.key, IdempotencyKeyRow.job_id, IdempotencyKeyRow.fingerprint
-    ).where(IdempotencyKeyRow.site_id == site_id, IdempotencyKeyRow.key.in_(keys))
-    return {key: (job_id, mark) for key, job_id, mark in tx.session.execute(query)}
-
-
-def promise(tx: Transaction, site_id: str, jobs_of: Mapping[str, str], *, fingerprint: str) -> None:
-    """Bind idempotency keys to jobs: key -> job id."""
-    rows = [
-        {"site_id": site_id, "key": key, "fingerprint": fingerprint, "job_id": job_id,
-         "created_at": tx.now}
-        for key, job_id in jobs_of.items()
-    ]  # fmt: skip
-    if rows:
-        tx.session.execute(into(_KEYS), rows)
 
 
 def _due(tx: Transaction) -> ColumnElement[bool]:

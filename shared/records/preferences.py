@@ -51,14 +51,23 @@ def record(
     return [_preference(PreferenceRow(**row)) for row in rows]
 
 
-def unknown_items(tx: Transaction, site_id: str, items: Iterable[str]) -> set[str]:
-    """Return those ids of which the site has neither a garment nor a design."""
+def unknown_items(
+    tx: Transaction, site_id: str, items: Iterable[str], *, shopper_id: str | None = None
+) -> set[str]:
+    """Return those ids of which the site has neither a garment nor a design.
+
+    Args:
+        tx: the open transaction.
+        site_id: whose they must be.
+        items: the ids.
+        shopper_id: the one shopper whose designs count; None for all of the site's.
+    """
     wanted = set(items)
-    found: set[str] = set()
-    for table in (GarmentRow, DesignRow):
-        query = select(table.id).where(table.id.in_(wanted), table.site_id == site_id)
-        found.update(tx.session.scalars(query))
-    return wanted - found
+    garments = select(GarmentRow.id).where(GarmentRow.id.in_(wanted), GarmentRow.site_id == site_id)
+    designs = select(DesignRow.id).where(DesignRow.id.in_(wanted), DesignRow.site_id == site_id)
+    if shopper_id is not None:
+        designs = designs.where(DesignRow.shopper_id == shopper_id)
+    return wanted - set(tx.session.scalars(garments)) - set(tx.session.scalars(designs))
 
 
 def page(

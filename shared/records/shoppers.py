@@ -52,6 +52,12 @@ def find(tx: Transaction, site_id: str, ref: str) -> Shopper | None:
     return None if row is None else _shopper(row)
 
 
+def by_id(tx: Transaction, site_id: str, shopper_id: str) -> Shopper | None:
+    """Return a site's shopper by Toile's own id, or None where there is none, or no more."""
+    row = tx.session.get(ShopperRow, shopper_id)
+    return None if row is None or row.site_id != site_id else _shopper(row)
+
+
 def hold(tx: Transaction, shopper_id: str) -> None:
     """Keep a shopper from being erased until the transaction ends.
 

@@ -1,4 +1,4 @@
-"""Sites and keys: a tenant, and what lets its programs in."""
+"""Sites: the tenants."""
 
 import datetime as dt
 
@@ -20,20 +20,3 @@ class Site(Schema):
         "0, never on schedule.",
     )
     created_at: dt.datetime
-
-
-class ApiKey(Schema):
-    """A key as it is listed: never the secret, only its visible beginning."""
-
-    id: str
-    site_id: str
-    prefix: str
-    name: str
-    created_at: dt.datetime
-    revoked_at: dt.datetime | None = None
-
-
-class NewApiKey(ApiKey):
-    """A key just made; the only time that its secret is shown."""
-
-    secret: str

@@ -1,6 +1,15 @@
-"""The front, as `tests.fixtures.front` makes it."""
+"""The front with a filled site, a rival, and a shopper's browser; each test tries an attack."""
 
-from tests.fixtures.front import (
+from tests.fixtures.browsers import (  # noqa: F401 - fixtures, used by their names
+    browser,
+    front,
+    indexed,
+    make_key,
+    others,
+    own,
+    publishable,
+)
+from tests.fixtures.front import (  # noqa: F401 - fixtures, used by their names
     app,
     client,
     filled,
@@ -11,15 +20,3 @@ from tests.fixtures.front import (
     shop,
     store,
 )
-
-__all__ = [
-    "app",
-    "client",
-    "filled",
-    "nobody",
-    "pictures",
-    "records",
-    "rival",
-    "shop",
-    "store",
-]

@@ -2,20 +2,25 @@
 
 from typing import Final
 
-from flask import Response
+from flask import Response, request
 from pydantic import Field
 
 from shared.errors import InvalidInputError
-from shared.records import alerts, catalogs
+from shared.records import Transaction, alerts, catalogs
 from shared.schemas.alerts import Alert, AlertRequest, FiredAlert
 from shared.schemas.base import Schema
+from shared.schemas.keys import Scope
 from shared.schemas.listing import Listing
 from shared.schemas.problems import Fault
 from web import answers, auth
+from web.accept import Promise
 from web.api.noun import ListQuery, noun, problems
+from web.idempotency import Done, once
 from web.runtime import runtime
 
-api: Final = noun("alerts", "Being told once when a value begins to rise or fall.")
+api: Final = noun(
+    "alerts", "Being told once when a value begins to rise or fall.", scope=Scope.TRAIN
+)
 
 
 class AlertPath(Schema):
@@ -39,7 +44,7 @@ class FiredAlertList(Listing[FiredAlert]):
 
 
 @api.post("/trend-alerts", responses={"201": Alert, **problems(400, 413, 415)})
-def add_alert(body: AlertRequest) -> Response:
+def add_alert(body: AlertRequest, header: Promise) -> Response:
     """Ask to be told once when a value becomes significantly rising or falling.
 
     It fires with the first report in which that is so, and again only after it ended and began
@@ -49,7 +54,8 @@ def add_alert(body: AlertRequest) -> Response:
         message = "A `value` says little without its `attribute`; name both."
         fault = Fault(location=("attribute",), message="expected beside `value`")
         raise InvalidInputError(message, errors=[fault])
-    with runtime().records.transaction() as tx:
+
+    def effect(tx: Transaction) -> Done:
         catalog_id = None
         if body.catalog is not None:
             catalog_id = catalogs.get(tx, auth.site_id(), body.catalog).id
@@ -62,7 +68,9 @@ def add_alert(body: AlertRequest) -> Response:
             segment=body.segment,
             kinds=body.kinds,
         )
-    return answers.created(made, made.url)
+        return Done(answers.created(made, made.url))
+
+    return once(header, request.get_json(), effect)
 
 
 @api.get("/trend-alerts", responses={"200": AlertList})

@@ -2,19 +2,22 @@
 
 from typing import Final
 
-from flask import Response
+from flask import Response, request
 from pydantic import Field
 
-from shared.records import catalogs
+from shared.records import Transaction, catalogs
 from shared.schemas.base import Schema
 from shared.schemas.catalogs import Catalog, CatalogRequest
 from shared.schemas.derivations import CatalogStyles
+from shared.schemas.keys import Scope
 from shared.schemas.listing import Listing
 from web import answers, auth, styling
+from web.accept import Promise
 from web.api.noun import ListQuery, not_modified, noun, problems
+from web.idempotency import Done, once
 from web.runtime import runtime
 
-api: Final = noun("catalogs", "The sets of garments that models learn from.")
+api: Final = noun("catalogs", "The sets of garments that models learn from.", scope=Scope.TRAIN)
 
 
 class CatalogPath(Schema):
@@ -28,11 +31,14 @@ class CatalogList(Listing[Catalog]):
 
 
 @api.post("/catalogs", responses={"201": Catalog, **problems(400, 409, 413, 415)})
-def create_catalog(body: CatalogRequest) -> Response:
+def create_catalog(body: CatalogRequest, header: Promise) -> Response:
     """Make an empty catalog."""
-    with runtime().records.transaction() as tx:
+
+    def effect(tx: Transaction) -> Done:
         made = catalogs.create(tx, auth.site_id(), body)
-    return answers.created(made, made.url)
+        return Done(answers.created(made, made.url))
+
+    return once(header, request.get_json(), effect)
 
 
 @api.get("/catalogs", responses={"200": CatalogList})

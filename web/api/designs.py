@@ -22,6 +22,7 @@ from shared.schemas.shoppers import SimilarGarments
 from web import answers, asking, auth, deriving, recommending
 from web.accept import Promise, accept, accept_all
 from web.api.noun import (
+    FOR_SHOPPERS,
     ListQuery,
     SimilarQuery,
     accepted_job,
@@ -71,10 +72,18 @@ class DesignList(Listing[Design]):
     """A page of designs."""
 
 
-@api.post("/design-jobs", responses={"202": accepted_job(), **problems(400, 413, 415, 429)})
+@api.post(
+    "/design-jobs",
+    responses={"202": accepted_job(), **problems(400, 413, 415, 429)},
+    security=FOR_SHOPPERS,
+)
+@auth.for_shoppers
 def design(body: DesignRequest, header: Promise) -> Response:
-    """Ask for designs; the job's result names them, with their seeds and pictures."""
-    return accept(header, request.get_json(), lambda: asking.one(body))
+    """Ask for designs; the job's result names them, with their seeds and pictures.
+
+    A shopper's session asks for its own shopper, named or not.
+    """
+    return accept(header, request.get_json(), lambda: asking.one(asking.own(body)))
 
 
 @api.post("/design-jobs/batch", responses={"202": JobBatch, **problems(400, 413, 415, 429)})
@@ -91,29 +100,44 @@ def design_batch(body: DesignBatch, header: Promise) -> Response:
 @api.post(
     "/designs/<design>/variations",
     responses={"202": accepted_job(), **problems(400, 413, 415, 429)},
+    security=FOR_SHOPPERS,
 )
+@auth.for_shoppers
 def vary(path: DesignPath, body: VariationRequest, header: Promise) -> Response:
     """Ask for designs around one that there is."""
     return accept(header, request.get_json(), lambda: deriving.variation(path.design, body))
 
 
-@api.post("/designs/mix", responses={"202": accepted_job(), **problems(400, 413, 415, 429)})
+@api.post(
+    "/designs/mix",
+    responses={"202": accepted_job(), **problems(400, 413, 415, 429)},
+    security=FOR_SHOPPERS,
+)
+@auth.for_shoppers
 def mix(body: MixRequest, header: Promise) -> Response:
     """Ask for designs between two of one release."""
     return accept(header, request.get_json(), lambda: deriving.mix(body))
 
 
-@api.post("/designs/walk", responses={"202": accepted_job(), **problems(400, 413, 415, 429)})
+@api.post(
+    "/designs/walk",
+    responses={"202": accepted_job(), **problems(400, 413, 415, 429)},
+    security=FOR_SHOPPERS,
+)
+@auth.for_shoppers
 def walk(body: WalkRequest, header: Promise) -> Response:
     """Ask for one animation from a design to another of the same release."""
     return accept(header, request.get_json(), lambda: deriving.walk(body))
 
 
-@api.get("/designs", responses={"200": DesignList})
+@api.get("/designs", responses={"200": DesignList}, security=FOR_SHOPPERS)
+@auth.for_shoppers
 def list_designs(query: DesignQuery) -> Response:
-    """List the site's designs, newest first."""
+    """List the site's designs, newest first; to a shopper's session only that shopper's."""
     with runtime().records.reading() as tx:
-        theirs = query.shopper and shoppers.get(tx, auth.site_id(), query.shopper).id
+        theirs = auth.caller().shopper_id
+        if query.shopper is not None:
+            theirs = shoppers.get(tx, auth.site_id(), auth.ref_of(query.shopper)).id
         page = designs.page(
             tx,
             auth.site_id(),
@@ -126,12 +150,11 @@ def list_designs(query: DesignQuery) -> Response:
     return answers.listing(page)
 
 
-@api.get("/designs/<design>", responses={"200": Design})
+@api.get("/designs/<design>", responses={"200": Design}, security=FOR_SHOPPERS)
+@auth.for_shoppers
 def get_design(path: DesignPath) -> Response:
     """Read a design."""
-    with runtime().records.reading() as tx:
-        place = designs.get(tx, auth.site_id(), path.design)
-    return answers.document(place.design)
+    return answers.document(_read(path).design)
 
 
 @api.get(
@@ -141,11 +164,12 @@ def get_design(path: DesignPath) -> Response:
         "304": not_modified(),
         **problems(403, 501),
     },
+    security=FOR_SHOPPERS,
 )
+@auth.for_shoppers
 def get_design_image(path: DesignPath, query: ImageQuery) -> Response:
     """Read a design's picture; with `signed=true` a copy that carries a signed C2PA manifest."""
-    with runtime().records.reading() as tx:
-        place = designs.get(tx, auth.site_id(), path.design)
+    place = _read(path)
     if query.signed:
         return _signed(place)
     return answers.unchanging(
@@ -153,6 +177,13 @@ def get_design_image(path: DesignPath, query: ImageQuery) -> Response:
         sha256=place.design.sha256,
         media_type=place.design.format.media_type,
     )
+
+
+def _read(path: DesignPath) -> DesignPlace:
+    with runtime().records.reading() as tx:
+        place = designs.get(tx, auth.site_id(), path.design)
+    asking.check_own(place)
+    return place
 
 
 def _signed(place: DesignPlace) -> Response:
@@ -170,8 +201,11 @@ def _signed(place: DesignPlace) -> Response:
 @api.get(
     "/designs/<design>/similar",
     responses={"200": SimilarGarments, "304": not_modified(), **problems(409)},
+    security=FOR_SHOPPERS,
 )
+@auth.for_shoppers
 def get_similar_to_design(path: DesignPath, query: SimilarDesignQuery) -> Response:
     """Shop the look: find the garments that look most like a design."""
+    _read(path)
     found = recommending.similar_to_design(path.design, query.catalog, count=query.count)
     return answers.told_now(found)

@@ -8,16 +8,22 @@ from pydantic import Field
 from werkzeug.exceptions import UnsupportedMediaType
 
 from shared.artifacts import keys
-from shared.records import feeds
+from shared.records import Transaction, feeds
 from shared.schemas.base import Schema
 from shared.schemas.feeds import Feed, FeedBatch, FeedRequest
+from shared.schemas.keys import Scope
 from shared.schemas.listing import Listing
 from web import answers, auth, uploads
 from web.accept import Promise
 from web.api.noun import ListQuery, accepted_job, noun, problems
+from web.idempotency import Done, once
 from web.runtime import runtime
 
-api: Final = noun("feeds", "What others show and count: evidence of trends beyond the catalogs.")
+api: Final = noun(
+    "feeds",
+    "What others show and count: evidence of trends beyond the catalogs.",
+    scope=Scope.TRAIN,
+)
 
 _BODY: Final[dict[str, Any]] = {
     "required": True,
@@ -42,11 +48,14 @@ class FeedBatchList(Listing[FeedBatch]):
 
 
 @api.post("/feeds", responses={"201": Feed, **problems(400, 409, 413, 415)})
-def create_feed(body: FeedRequest) -> Response:
+def create_feed(body: FeedRequest, header: Promise) -> Response:
     """Make an empty feed."""
-    with runtime().records.transaction() as tx:
+
+    def effect(tx: Transaction) -> Done:
         made = feeds.create(tx, auth.site_id(), body)
-    return answers.created(made, made.url)
+        return Done(answers.created(made, made.url))
+
+    return once(header, request.get_json(), effect)
 
 
 @api.get("/feeds", responses={"200": FeedList})

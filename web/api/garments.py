@@ -11,6 +11,7 @@ from shared.errors import InvalidInputError
 from shared.records import catalogs
 from shared.schemas.base import Schema
 from shared.schemas.catalogs import Garment, GarmentDetail
+from shared.schemas.keys import Scope
 from shared.schemas.listing import Listing
 from shared.schemas.problems import Fault
 from shared.schemas.shoppers import SimilarGarments
@@ -18,6 +19,7 @@ from web import answers, auth, bodies, folders, recommending, styling, uploads
 from web.accept import Promise
 from web.api.catalogs import CatalogPath
 from web.api.noun import (
+    FOR_SHOPPERS,
     ListQuery,
     SimilarQuery,
     accepted_job,
@@ -28,7 +30,7 @@ from web.api.noun import (
 )
 from web.runtime import runtime
 
-api: Final = noun("garments", "The real items of a catalog.")
+api: Final = noun("garments", "The real items of a catalog.", scope=Scope.TRAIN)
 
 _BODY: Final[dict[str, Any]] = {
     "required": True,
@@ -104,7 +106,12 @@ def get_garment(path: GarmentPath) -> Response:
     return answers.document(detail)
 
 
-@api.get("/garments/<garment>/image", responses={"200": binary("image/png"), "304": not_modified()})
+@api.get(
+    "/garments/<garment>/image",
+    responses={"200": binary("image/png"), "304": not_modified()},
+    security=FOR_SHOPPERS,
+)
+@auth.for_shoppers
 def get_garment_image(path: GarmentPath) -> Response:
     """Read a garment's picture as models see it: square, PNG."""
     with runtime().records.reading() as tx:
@@ -124,7 +131,9 @@ def get_garment_image(path: GarmentPath) -> Response:
 @api.get(
     "/garments/<garment>/similar",
     responses={"200": SimilarGarments, "304": not_modified(), **problems(409)},
+    security=FOR_SHOPPERS,
 )
+@auth.for_shoppers
 def get_similar_to_garment(path: GarmentPath, query: SimilarQuery) -> Response:
     """Find the garments of the same catalog that look most like a garment."""
     return answers.told_now(recommending.similar_to_garment(path.garment, count=query.count))

@@ -9,7 +9,7 @@ from shared.artifacts import keys
 from shared.errors import ConflictError, NotFoundError
 from shared.jobs import lifecycle
 from shared.jobs.view import view
-from shared.records import jobs
+from shared.records import Transaction, jobs
 from shared.records.rows import Page
 from shared.schemas.base import Schema
 from shared.schemas.jobs import (
@@ -21,10 +21,12 @@ from shared.schemas.jobs import (
     JobState,
     Spec,
 )
+from shared.schemas.keys import Scope
 from shared.schemas.listing import Listing
 from web import answers, auth
 from web.accept import Promise, accept
-from web.api.noun import ListQuery, accepted_job, binary, not_modified, noun, problems
+from web.api.noun import FOR_SHOPPERS, ListQuery, accepted_job, binary, not_modified, noun, problems
+from web.idempotency import Done, once
 from web.polls import told
 from web.runtime import runtime
 
@@ -83,7 +85,8 @@ def list_jobs(query: JobQuery) -> Response:
     return answers.listing(Page([view(job, here.board) for job in page.items], page.next_cursor))
 
 
-@api.get("/jobs/<job>", responses={"200": Job})
+@api.get("/jobs/<job>", responses={"200": Job}, security=FOR_SHOPPERS)
+@auth.for_shoppers
 def get_job(path: JobPath, query: WaitQuery) -> Response:
     """Read a job; with `?wait=30` the answer comes when it is over."""
     job = _read(path.job)
@@ -107,18 +110,27 @@ def list_attempts(path: JobPath) -> Response:
 
 
 @api.post("/jobs/<job>/cancel", responses={"200": Job, **problems(409)})
-def cancel_job(path: JobPath) -> Response:
-    """Cancel a queued job, or ask the worker of a running one to stop."""
+@auth.needs(Scope.DESIGN, Scope.TRAIN)
+def cancel_job(path: JobPath, header: Promise) -> Response:
+    """Cancel a queued job, or ask the worker of a running one to stop.
+
+    Who may ask for such a job may cancel it: designs need the scope `design`, all else `train`.
+    """
     here = runtime()
-    with here.records.transaction() as tx:
+    _may(_read(path.job))
+
+    def effect(tx: Transaction) -> Done:
         job = lifecycle.request_cancel(tx, path.job, site_id=auth.site_id())
-    return answers.document(view(job, here.board))
+        return Done(answers.document(view(job, here.board)), job_id=job.id)
+
+    return once(header, {}, effect)
 
 
 @api.post("/jobs/<job>/retry", responses={"202": accepted_job(), **problems(409)})
+@auth.needs(Scope.DESIGN, Scope.TRAIN)
 def retry_job(path: JobPath, header: Promise) -> Response:
     """Ask again for what a failed or cancelled job was asked: a new job, the same spec."""
-    job = _read(path.job)
+    job = _may(_read(path.job))
     return accept(header, {}, lambda: _again(job))
 
 
@@ -138,7 +150,16 @@ def get_preview(path: JobPath) -> Response:
 
 def _read(job_id: str) -> JobRecord:
     with runtime().records.glance() as tx:
-        return jobs.get(tx, job_id, site_id=auth.site_id())
+        job = jobs.get(tx, job_id, site_id=auth.site_id())
+    if not auth.owns(job.shopper_id):
+        raise NotFoundError(f"There is no job {job_id!r}.", id=job_id)
+    return job
+
+
+def _may(job: JobRecord) -> JobRecord:
+    """Return a job that the caller may change: one that they could have asked for."""
+    auth.need(Scope.DESIGN if job.kind is JobKind.DESIGN else Scope.TRAIN)
+    return job
 
 
 def _again(job: JobRecord) -> Spec:

@@ -10,6 +10,7 @@ from shared.figures import compare, compare_one, figures_of
 from shared.records import models
 from shared.schemas.base import Schema
 from shared.schemas.figures import Comparison, Figure
+from shared.schemas.keys import Scope
 from shared.schemas.listing import Listing
 from shared.schemas.models import Model, Release
 from web import answers, auth
@@ -17,7 +18,7 @@ from web.api.noun import ListQuery, binary, not_modified, noun, problems
 from web.choices import unknown
 from web.runtime import runtime
 
-api: Final = noun("models", "Lines of generators and their published releases.")
+api: Final = noun("models", "Lines of generators and their published releases.", scope=Scope.TRAIN)
 
 _GRID: Final = "grid.png"
 _CARD: Final = "card.html"

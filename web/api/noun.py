@@ -9,6 +9,7 @@ from flask_openapi3.types import ResponseDict
 from pydantic import Field
 
 from shared.schemas.base import Schema
+from shared.schemas.keys import Scope
 from shared.schemas.problems import MEDIA_TYPE
 from web import auth, bodies
 
@@ -16,6 +17,8 @@ Cursor = Annotated[str | None, Field(description="`next_cursor` of the page befo
 Limit = Annotated[int, Field(ge=1, le=200, description="Most items in the answer.")]
 
 SECURITY: Final = "api_key"
+FOR_SHOPPERS: Final[list[dict[str, list[Any]]]] = [{"publishable_key": [], "session_token": []}]
+"""How OpenAPI is told that a shopper's session opens an operation too."""
 
 
 class ListQuery(Schema):
@@ -67,16 +70,31 @@ def accepted_job() -> dict[str, Any]:
     }
 
 
-def noun(name: str, about: str, *, extra: ResponseDict | None = None) -> APIBlueprint:
-    """Return the blueprint of a noun; all its routes need a key."""
+def noun(
+    name: str,
+    about: str,
+    *,
+    scope: Scope = Scope.DESIGN,
+    reads: Scope = Scope.READ,
+    extra: ResponseDict | None = None,
+) -> APIBlueprint:
+    """Return the blueprint of a noun; all its routes need a key.
+
+    Args:
+        name: what the routes are about.
+        about: the same in a sentence.
+        scope: what a key needs for all but GET, where `auth.needs` does not say otherwise.
+        reads: what it needs for GET.
+        extra: answers that all its operations may give, beyond the usual ones.
+    """
     blueprint = APIBlueprint(
         name,
         __name__,
         url_prefix="/v1",
         abp_tags=[Tag(name=name, description=about)],
         abp_security=[{SECURITY: []}],
-        abp_responses={**problems(400, 401, 404, 422, 500, 503), **(extra or {})},
+        abp_responses={**problems(400, 401, 403, 404, 422, 500, 503), **(extra or {})},
     )
-    blueprint.before_request(auth.require)
+    blueprint.before_request(lambda: auth.require(reads, scope))
     blueprint.before_request(bodies.check)
     return blueprint

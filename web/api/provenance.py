@@ -10,9 +10,10 @@ from werkzeug.exceptions import UnsupportedMediaType
 
 from shared.errors import InvalidInputError, TooLargeError
 from shared.schemas.base import Schema
+from shared.schemas.keys import Scope
 from shared.schemas.problems import Fault
 from shared.schemas.provenance import Provenance
-from web import answers
+from web import answers, auth
 from web.api.noun import noun, problems
 from web.evidence import judge
 from web.runtime import runtime
@@ -42,12 +43,13 @@ class PictureUpload(Schema):
     responses={"200": Provenance, **problems(400, 413, 415)},
     openapi_extensions={"requestBody": _BODY},
 )
+@auth.needs(Scope.READ)
 def tell_provenance() -> Response:
     """Tell whether a picture is one of the site's designs, and what the evidence is worth.
 
     Send the file itself as the body (image/png, image/webp or image/jpeg), or as the part `image`
     of multipart/form-data. Its bytes, its metadata and its pixels are compared with what is kept;
-    a C2PA manifest is validated. Nothing of the file is kept.
+    a C2PA manifest is validated. Nothing of the file is kept, and asking again changes nothing.
     """
     return answers.document(judge(_content()))
 

@@ -1,17 +1,18 @@
 """Shoppers: what they said, what it adds up to, and forgetting them."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
 
-from flask import Response
+from flask import Response, request
 from pydantic import Field, ValidationError
 
 from shared.colour import FAMILY_NAMES, code_of
 from shared.errors import InvalidInputError
 from shared.records import Transaction, catalogs, erasures, preferences, shoppers
 from shared.schemas.base import Schema
+from shared.schemas.keys import Scope, SessionRequest, ShopperSession
 from shared.schemas.listing import Listing
 from shared.schemas.problems import Fault
 from shared.schemas.refs import Ref
@@ -28,14 +29,18 @@ from shared.schemas.shoppers import (
 from shared.shoppers.erasing import erase
 from shared.taste.ranking import RELEVANCE
 from web import answers, auth, bodies, recommending
-from web.api.noun import ListQuery, not_modified, noun, problems
+from web.accept import Promise
+from web.api.noun import FOR_SHOPPERS, ListQuery, not_modified, noun, problems
 from web.choices import unknown
 from web.errors import refusal
+from web.idempotency import Done, once
 from web.runtime import runtime
+from web.sessions import Claims
 
 api: Final = noun("shoppers", "What shoppers like, what they may like, and forgetting them.")
 
 _COLOUR: Final = "colour"
+_SESSION_SCOPES: Final = (Scope.READ, Scope.DESIGN)
 _LATE: Final = timedelta(minutes=1)
 _BODY: Final[dict[str, Any]] = {
     "required": True,
@@ -116,6 +121,7 @@ def get_shopper(path: ShopperPath) -> Response:
 
 
 @api.delete("/shoppers/<ref>", responses={"200": Erasure})
+@auth.needs(Scope.ADMIN)
 def erase_shopper(path: ShopperPath) -> Response:
     """Forget a shopper: preferences, designs with their pictures, jobs, and the shopper.
 
@@ -130,8 +136,10 @@ def erase_shopper(path: ShopperPath) -> Response:
     "/shoppers/<ref>/preferences",
     responses={"201": Recorded, **problems(400, 413, 415)},
     openapi_extensions={"requestBody": _BODY},
+    security=FOR_SHOPPERS,
 )
-def record_preferences(path: ShopperPath) -> Response:
+@auth.for_shoppers
+def record_preferences(path: ShopperPath, header: Promise) -> Response:
     """Record what a shopper said: one preference, or up to 500 as `preferences`, all or none.
 
     The first one makes the shopper. Of words that contradict each other the last one stands.
@@ -146,12 +154,48 @@ def record_preferences(path: ShopperPath) -> Response:
         )
     except ValidationError as error:
         raise refusal(error) from None
-    with runtime().records.transaction() as tx:
+    ref = auth.ref_of(path.ref)
+
+    def effect(tx: Transaction) -> Done:
         _check(tx, said, in_list=is_batch)
-        shopper = shoppers.ensure(tx, auth.site_id(), path.ref)
+        shopper = _speaker(tx, ref)
         made = preferences.record(tx, auth.site_id(), shopper, said)
         shoppers.touch(tx, shopper.id)
-    return answers.document(Recorded(preferences=tuple(made)), HTTPStatus.CREATED)
+        response = answers.document(Recorded(preferences=tuple(made)), HTTPStatus.CREATED)
+        return Done(response, shopper_id=shopper.id)
+
+    return once(header, body, effect)
+
+
+@api.post(
+    "/shoppers/<ref>/sessions",
+    responses={"201": ShopperSession, **problems(400, 409, 413, 415)},
+)
+def open_session(path: ShopperPath, body: SessionRequest, header: Promise) -> Response:
+    """Make the token that lets one shopper's browser in, beside a publishable key.
+
+    It opens what is that shopper's and nothing else, for half an hour where you do not say. It ends
+    before when the shopper is erased, or the key that asked is revoked or over. The first one makes
+    the shopper. In addresses a session may write `me` in the place of the reference.
+    """
+    asker = auth.caller()
+    scopes = _session_scopes(body.scopes)
+
+    def effect(tx: Transaction) -> Done:
+        shopper = shoppers.ensure(tx, asker.site_id, path.ref)
+        claims = Claims(
+            site_id=asker.site_id,
+            shopper_id=shopper.id,
+            key_id=asker.key_id,
+            scopes=scopes,
+            expires=runtime().sessions.expiry(body.expires_in),
+        )
+        return Done(_session(claims), shopper_id=shopper.id, kept=claims.model_dump(mode="json"))
+
+    # Not the token but what it says is kept: the same words, signed again, are the same token.
+    return once(
+        header, request.get_json(), effect, again=lambda said: _session(Claims.model_validate(said))
+    )
 
 
 @api.get("/shoppers/<ref>/preferences", responses={"200": PreferenceList})
@@ -178,23 +222,27 @@ def remove_preference(path: PreferencePath) -> Response:
 @api.get(
     "/shoppers/<ref>/taste",
     responses={"200": TasteView, "304": not_modified(), **problems(409)},
+    security=FOR_SHOPPERS,
 )
+@auth.for_shoppers
 def get_taste(path: ShopperPath, query: TasteQuery) -> Response:
     """Say what is believed of a shopper, in words and swatches, with how much speaks for it."""
-    return answers.told_now(recommending.taste(path.ref, query.catalog))
+    return answers.told_now(recommending.taste(auth.ref_of(path.ref), query.catalog))
 
 
 @api.get(
     "/shoppers/<ref>/recommendations",
     responses={"200": Recommendations, "304": not_modified(), **problems(409)},
+    security=FOR_SHOPPERS,
 )
+@auth.for_shoppers
 def get_recommendations(path: ShopperPath, query: RecommendationQuery) -> Response:
     """Recommend garments, each with its reasons; what was liked or disliked is not among them.
 
     A shopper of whom nothing is known, recorded or not, gets what shoppers like on the whole.
     """
     found = recommending.recommendations(
-        path.ref, query.catalog, count=query.count, relevance=query.relevance
+        auth.ref_of(path.ref), query.catalog, count=query.count, relevance=query.relevance
     )
     return answers.told_now(found)
 
@@ -215,6 +263,45 @@ def get_erasure(path: ErasurePath) -> Response:
     return answers.document(found)
 
 
+def _speaker(tx: Transaction, ref: str) -> Shopper:
+    """Return the shopper who says something, held; only the site makes a new one.
+
+    Raises:
+        NotFoundError: a session's shopper was erased a moment ago.
+    """
+    asker = auth.caller()
+    if asker.shopper_id is None:
+        return shoppers.ensure(tx, asker.site_id, ref)
+    shoppers.hold(tx, asker.shopper_id)
+    return shoppers.get(tx, asker.site_id, ref)
+
+
+def _session_scopes(asked: tuple[Scope, ...]) -> tuple[Scope, ...]:
+    """Return what a session may do: what was asked, or as much as the key that asks may.
+
+    Raises:
+        InvalidInputError: it is nothing that a session may.
+        ForbiddenError: the key itself may not.
+    """
+    beyond = [one for one in asked if one not in _SESSION_SCOPES]
+    if beyond:
+        fault = Fault(location=("scopes",), message="expected `read`, `design` or both")
+        message = f"A shopper's session has never the scope {beyond[0]!r}."
+        raise InvalidInputError(message, errors=[fault])
+    for one in asked:
+        auth.need(one)
+    return asked or tuple(one for one in _SESSION_SCOPES if one in auth.caller().scopes)
+
+
+def _session(claims: Claims) -> Response:
+    session = ShopperSession(
+        token=runtime().sessions.token(claims),
+        scopes=claims.scopes,
+        expires_at=datetime.fromtimestamp(claims.expires, UTC),
+    )
+    return answers.document(session, HTTPStatus.CREATED)
+
+
 def _check(tx: Transaction, said: Sequence[PreferenceRequest], *, in_list: bool) -> None:
     """Refuse what names nothing, naming each entry that does.
 
@@ -222,7 +309,9 @@ def _check(tx: Transaction, said: Sequence[PreferenceRequest], *, in_list: bool)
         InvalidInputError: an item is not the site's, a time is to come, or a colour is none.
     """
     items = {item for one in said for item in (one.item, one.over) if item is not None}
-    missing = preferences.unknown_items(tx, auth.site_id(), items)
+    missing = preferences.unknown_items(
+        tx, auth.site_id(), items, shopper_id=auth.caller().shopper_id
+    )
     faults: list[Fault] = []
     for place, one in enumerate(said):
         where = ("preferences", place) if in_list else ()

@@ -8,6 +8,7 @@ from shared.errors import CatalogTooSmallError, InvalidInputError
 from shared.records import Transaction, catalogs, models
 from shared.schemas.catalogs import Catalog
 from shared.schemas.jobs import TrainingSpec
+from shared.schemas.keys import Scope
 from shared.schemas.models import (
     MINIMUM_GARMENTS,
     MINIMUM_OF_VALUE,
@@ -22,7 +23,7 @@ from web.api.noun import accepted_job, noun, problems
 from web.choices import unknown
 from web.runtime import runtime
 
-api: Final = noun("training", "Training a model on a catalog.")
+api: Final = noun("training", "Training a model on a catalog.", scope=Scope.TRAIN)
 
 _CATEGORY: Final = "category"
 _COLOUR: Final = "colour"

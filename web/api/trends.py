@@ -19,6 +19,7 @@ from shared.records.reports import ReportPlace
 from shared.schemas.base import Schema
 from shared.schemas.boards import MoodboardRequest
 from shared.schemas.jobs import MoodboardSpec, TrendSpec
+from shared.schemas.keys import Scope
 from shared.schemas.listing import Listing
 from shared.schemas.reports import ReportView, TrendRequest
 from shared.schemas.trends import Difference, TrackRecord
@@ -27,7 +28,9 @@ from web.accept import Promise, accept
 from web.api.noun import ListQuery, accepted_job, binary, not_modified, noun, problems
 from web.runtime import runtime
 
-api: Final = noun("trends", "Where fashion is going, as the site's dated garments tell.")
+api: Final = noun(
+    "trends", "Where fashion is going, as the site's dated garments tell.", scope=Scope.TRAIN
+)
 
 _NEWEST: Final = "latest"
 _DIFFERENCE: Final = "difference.json"

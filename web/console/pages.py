@@ -21,10 +21,10 @@ from shared.queue.once import first_use
 from shared.records import Transaction, alerts, catalogs, designs, jobs, models, reports, sites
 from shared.schemas.designs import Design
 from shared.schemas.jobs import Job, JobKind, JobState
+from shared.schemas.keys import ApiKey, Scope
 from shared.schemas.models import Model, Release
 from shared.schemas.problems import MEDIA_TYPE, Problem
 from shared.schemas.reports import Failing, ReportView
-from shared.schemas.sites import ApiKey
 from web import auth
 from web.console import training as plot
 from web.console import trends, words
@@ -160,8 +160,9 @@ def log_in() -> AnyResponse:
     """Let in whoever brings an API key."""
     _refuse_strangers()
     key = runtime().keys.by_secret(request.form.get("key", "").strip())
-    if key is None:
-        return page("login.html", problem="This API key is not known.", status=401)
+    if key is None or Scope.READ not in key.scopes:
+        told = "This API key is not known." if key is None else "This API key may not read."
+        return page("login.html", problem=told, status=401)
     return _let_in(key)
 
 

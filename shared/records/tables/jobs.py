@@ -99,5 +99,9 @@ class IdempotencyKeyRow(Base):
     site_id: Mapped[str] = mapped_column(ForeignKey("sites.id"), primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
     fingerprint: Mapped[str]
-    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"))
+    # The job that was made; of a request that makes none, the answer itself.
+    job_id: Mapped[str | None] = mapped_column(ForeignKey("jobs.id"))
+    answer: Mapped[Json | None]
+    # Whose words the answer holds, so that they go when the shopper does.
+    shopper_id: Mapped[str | None] = mapped_column(index=True)
     created_at: Mapped[datetime]

@@ -1,8 +1,9 @@
 """Tenants, what lets them in, and what is due to them."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ForeignKey, text
+from sqlalchemy import ForeignKey, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.records.tables.base import Base
@@ -42,5 +43,12 @@ class ApiKeyRow(Base):
     name: Mapped[str]
     prefix: Mapped[str]
     secret_hash: Mapped[str] = mapped_column(unique=True)
+    scopes: Mapped[list[Any]]
+    publishable: Mapped[bool] = mapped_column(default=False, server_default=false())
+    origins: Mapped[list[Any]]
     created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    # No foreign key: SQLite cannot add one to a table that is there.
+    replaced_by: Mapped[str | None]

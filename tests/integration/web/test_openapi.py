@@ -39,8 +39,12 @@ def test_it_is_openapi_3_1(document: dict[str, Any]) -> None:
     assert re.fullmatch(r"3\.1\.\d+", document["openapi"])
     assert document["info"]["title"] == "Toile"
     assert document["info"]["version"]
-    (scheme,) = document["components"]["securitySchemes"].values()
-    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    schemes = document["components"]["securitySchemes"]
+    assert set(schemes) == {"api_key", "publishable_key", "session_token"}
+    for name in ("api_key", "session_token"):
+        assert (schemes[name]["type"], schemes[name]["scheme"]) == ("http", "bearer")
+    page = schemes["publishable_key"]
+    assert (page["type"], page["in"], page["name"]) == ("apiKey", "header", "X-Toile-Key")
 
 
 def test_every_route_of_the_app_is_in_it_and_no_other(
@@ -84,11 +88,12 @@ def test_every_operation_says_what_it_takes_and_answers(document: dict[str, Any]
 def test_every_operation_under_v1_needs_a_key_and_tells_its_problems(
     document: dict[str, Any],
 ) -> None:
-    (scheme,) = document["components"]["securitySchemes"]
+    site: dict[str, list[str]] = {"api_key": []}
+    page: dict[str, list[str]] = {"publishable_key": [], "session_token": []}
     for path, _method, operation in operations(document):
         if path.startswith("/v1/"):
-            assert operation["security"] == [{scheme: []}]
-            assert {"401", "422", "500", "503"} <= operation["responses"].keys()
+            assert operation["security"] in ([site], [page, site])
+            assert {"401", "403", "422", "500", "503"} <= operation["responses"].keys()
         for status, answer in operation["responses"].items():
             if status[0] in "45" and path.startswith("/v1/"):
                 assert list(answer["content"]) == ["application/problem+json"]

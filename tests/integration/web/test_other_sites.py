@@ -21,6 +21,7 @@ REF = "c-7"
 OWN_WORDS = {
     "POST /v1/shoppers/<ref>/preferences",
     "GET /v1/shoppers/<ref>/recommendations",
+    "POST /v1/shoppers/<ref>/sessions",
 }
 
 
@@ -74,6 +75,10 @@ def places(shop: Shop) -> dict[str, str]:
         ),
         "GET /v1/trend-alerts/<alert>": f"/v1/trend-alerts/{shop.alert_id}",
         "DELETE /v1/trend-alerts/<alert>": f"/v1/trend-alerts/{shop.alert_id}",
+        "GET /v1/keys/<key>": f"/v1/keys/{shop.key_id}",
+        "DELETE /v1/keys/<key>": f"/v1/keys/{shop.key_id}",
+        "POST /v1/keys/<key>/rotate": f"/v1/keys/{shop.key_id}/rotate",
+        "POST /v1/shoppers/<ref>/sessions": f"{shopper}/sessions",
         "GET /v1/trend-reports/<report>/record": f"/v1/trend-reports/{shop.report_id}/record",
     }
 

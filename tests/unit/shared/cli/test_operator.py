@@ -2,6 +2,7 @@
 
 import json
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,55 @@ def test_a_revoked_key_is_listed_as_such_and_opens_nothing(toile: Toile) -> None
     assert "secret" not in listed
     assert toile("console").code == 1
     assert toile("key", "revoke", "key_x").code == 1
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_key_is_made_with_scopes_and_an_end(toile: Toile, own: Settings) -> None:
+    made = json.loads(
+        toile("key", "create", "--scopes", "design, read", "--expires", "90d", "--json").out
+    )
+    assert made["scopes"] == ["read", "design"]
+    with closing(Records(own.database)) as records, records.reading() as tx:
+        found = sites.find_key(tx, made["secret"])
+    assert found is not None
+    assert found.expires_at is not None
+    assert found.expires_at - found.created_at == timedelta(days=90)
+    assert "read,design" in toile("key", "list").out
+    for wrong in (["--scopes", "write"], ["--expires", "soon"], ["--origin", "https://a.example"]):
+        assert toile("key", "create", *wrong).code == 2, wrong
+    assert toile("key", "create", "--scopes", ",").code == 1
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_publishable_key_names_its_pages(toile: Toile) -> None:
+    origins = ["--origin", "https://shop.example", "--origin", "http://localhost:3000"]
+    ran = toile("key", "create", "--publishable", *origins)
+    assert ran.out.startswith("toile_pub_")
+    (listed,) = json.loads(toile("key", "list", "--json").out)
+    assert (listed["publishable"], listed["scopes"]) == (True, [])
+    assert listed["origins"] == ["http://localhost:3000", "https://shop.example"]
+    assert "pages of http://localhost:3000 https://shop.example" in toile("key", "list").out
+    for wrong in ([], ["--origin", "https://shop.example/"]):
+        ran = toile("key", "create", "--publishable", *wrong)
+        assert ran.code == 1
+        assert "https://shop.example" in ran.err
+    for wrong in (["--scopes", "read"], ["--save"]):
+        assert toile("key", "create", "--publishable", *origins, *wrong).code == 2
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_key_is_rotated_with_an_overlap(toile: Toile, own: Settings) -> None:
+    old = json.loads(toile("key", "create", "--scopes", "read", "--json").out)
+    new = json.loads(toile("key", "rotate", old["id"], "--overlap", "0s", "--save", "--json").out)
+    assert new["scopes"] == ["read"]
+    assert saved_key(own) == new["secret"]
+    with closing(Records(own.database)) as records, records.reading() as tx:
+        assert sites.find_key(tx, old["secret"]) is None
+        assert sites.find_key(tx, new["secret"]) is not None
+    again = toile("key", "rotate", old["id"])
+    assert again.code == 1
+    assert new["id"] in again.err
+    assert toile("key", "rotate", "key_x").code == 1
 
 
 @pytest.mark.usefixtures("tables")

@@ -2,10 +2,15 @@ import shutil
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
-from shared.records import Records, migrate
+from shared.jobs.submit import enqueue
+from shared.records import Records, migrate, promises, sites
+from shared.schemas.jobs import TrendSpec
+from shared.schemas.keys import Scope
+from shared.schemas.trends import TrendOptions
 from shared.settings import Settings
+from tests.fixtures.postgres import ON_BOTH
 from tests.fixtures.rows import a_site
 
 
@@ -49,6 +54,37 @@ def test_going_back_before_feeds_takes_them_along_and_leaves_the_catalogs(
     with records.reading() as tx:
         assert [one.id for one in catalogs.page(tx, site).items] == [own]
         assert list(feeds.page(tx, site).items) == []
+
+
+@ON_BOTH
+def test_keys_from_before_scopes_may_do_everything_and_narrower_ones_do_not_go_back(
+    records: Records,
+) -> None:
+    site = a_site(records)
+    with records.transaction() as tx:
+        old = sites.create_key(tx, site, name="old")
+        job = enqueue(tx, site, TrendSpec(options=TrendOptions()), idempotency_key="kept")
+    migrate.downgrade(records, "0005")
+    with records.engine.connect() as connection:
+        columns = {one["name"] for one in inspect(connection).get_columns("api_keys")}
+    assert "scopes" not in columns
+    migrate.upgrade(records)
+    with records.transaction() as tx:
+        found = sites.find_key(tx, old.secret)
+        assert found is not None
+        assert found.scopes == tuple(Scope)
+        assert not found.publishable
+        assert promises.find(tx, site, ["kept"])["kept"].job_id == job.id
+        narrow = sites.create_key(tx, site, name="narrow", scopes=[Scope.READ])
+        pages = sites.create_publishable_key(tx, site, name="p", origins=["https://a.example"])
+        promises.reserve(tx, site, "said", fingerprint="f")
+        promises.answer(tx, site, "said", {"status": 201})
+    migrate.downgrade(records, "0005")
+    migrate.upgrade(records)
+    with records.reading() as tx:
+        assert sites.find_key(tx, old.secret) is not None
+        assert sites.find_key(tx, narrow.secret) is sites.find_key(tx, pages.secret) is None
+        assert set(promises.find(tx, site, ["kept", "said"])) == {"kept"}
 
 
 def test_a_new_migration_is_written_from_what_the_tables_lack(
