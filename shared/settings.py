@@ -62,6 +62,9 @@ class Settings(Schema):
         16 * 2**20, description="Largest picture whose provenance is asked, bytes."
     )
     long_poll_limit: Seconds = Field(60, description="Longest `?wait=`, seconds.")
+    stream_limit: Count = Field(
+        500, description="Event streams that one web process keeps open; they hold no thread."
+    )
 
     lease_seconds: Seconds = Field(60, description="How long a worker holds a job unheard of.")
     heartbeat_seconds: Seconds = Field(15, description="How often a worker renews its lease.")

@@ -1,6 +1,7 @@
 """What a web process holds: settings and the ways out. It hangs on the app; nothing is global."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,19 +9,24 @@ from flask import current_app
 from redis import Redis
 
 from shared.artifacts import ArtifactStore, open_store
+from shared.jobs.view import view, wait_of
 from shared.provenance.signing import Signing
 from shared.queue.connection import connect
+from shared.queue.events import News
 from shared.queue.pace import Paces
 from shared.queue.presence import Presence
 from shared.queue.sender import Sender
 from shared.queue.status import StatusBoard
 from shared.records import Records
+from shared.schemas.jobs import Job, JobRecord, JobState
 from shared.settings import Settings
 from web.admission import Admission
 from web.endings import Endings
 from web.galleries import Galleries
 from web.keyring import KeyRing
 from web.labels import DerivedLabels
+from web.sockets import Sockets
+from web.streams import Streams
 
 EXTENSION: Final = "toile"
 # Of all threads, the part that may sleep in long polls, so that submits always find one awake.
@@ -48,9 +54,13 @@ class Runtime:
     waiting: threading.BoundedSemaphore
     looking: threading.BoundedSemaphore
     signing: Signing
+    news: News
+    streams: Streams
+    sockets: Sockets
 
     def close(self) -> None:
         """Close all connections."""
+        self.streams.stop()
         self.records.close()
         self.redis.close()
 
@@ -68,13 +78,14 @@ def open_runtime(
     opened = records or Records(settings.database)
     kept = store or open_store(settings)
     presence = Presence(redis, seconds=settings.worker_grace_seconds)
+    shown, paces, news = board or StatusBoard(redis), Paces(redis), News(redis)
     return Runtime(
         settings=settings,
         records=opened,
         store=kept,
         sender=sender or Sender.from_settings(settings),
-        board=board or StatusBoard(redis),
-        paces=Paces(redis),
+        board=shown,
+        paces=paces,
         admission=Admission(settings, opened, presence),
         galleries=Galleries(kept, memory=settings.galleries_memory),
         labels=DerivedLabels(kept, memory=settings.galleries_memory // 4),
@@ -84,7 +95,23 @@ def open_runtime(
         waiting=threading.BoundedSemaphore(max(1, int(settings.web_threads * _WAITING_SHARE))),
         looking=threading.BoundedSemaphore(_LOOKING),
         signing=Signing(settings),
+        news=news,
+        streams=Streams(
+            opened, news, tell=_teller(opened, shown, paces), limit=settings.stream_limit
+        ),
+        sockets=Sockets(),
     )
+
+
+def _teller(records: Records, board: StatusBoard, paces: Paces) -> Callable[[JobRecord], Job]:
+    def tell(job: JobRecord) -> Job:
+        wait = None
+        if job.state is JobState.QUEUED:
+            with records.reading() as tx:
+                wait = wait_of(tx, job, paces)
+        return view(job, board, wait=wait)
+
+    return tell
 
 
 def runtime() -> Runtime:

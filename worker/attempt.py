@@ -23,7 +23,7 @@ from shared.jobs.submit import send
 from shared.logging import job_context
 from shared.queue.status import StatusDocument
 from shared.records import Transaction
-from shared.schemas.jobs import JobError, JobRecord, JobState, Progress, Reason
+from shared.schemas.jobs import JobError, JobRecord, JobState, Preview, Progress, Reason
 from worker.runtime import DRAINING, Runtime
 
 LOG: Final = logging.getLogger(__name__)
@@ -156,6 +156,11 @@ class Attempt:
         """Show how far the work is. It is a courtesy: where Redis is away, nothing happens."""
         document = StatusDocument(fence=self.job.fence, progress=progress)
         self.runtime.board.write(self.job.id, document)
+        self.runtime.news.progress(self.job.id, progress, fence=self.job.fence)
+
+    def show(self, preview: Preview) -> None:
+        """Tell those who watch of a new sample grid; a courtesy as well."""
+        self.runtime.news.preview(self.job.id, preview, fence=self.job.fence)
 
     def should_stop(self) -> bool:
         """Return whether the work must stop now: cancelled, draining, or no longer its own."""
@@ -211,6 +216,7 @@ def run(runtime: Runtime, job_id: str, work: Work) -> None:
     if job is None:
         LOG.info("Nothing to claim for %s: done, held by another worker, or not yet due", job_id)
         return
+    runtime.news.changed([job.id])
     with job_context(job.id), Heartbeat(runtime, [job]) as heartbeat:
         _try(Attempt(runtime, job, heartbeat), work)
 
@@ -225,6 +231,7 @@ def _try(attempt: Attempt, work: Work) -> None:
         end_badly(attempt.runtime, attempt.job, error)
     else:
         LOG.info("Succeeded")
+        attempt.runtime.news.changed([attempt.job.id])
         for action in attempt.on_success:
             action()
     attempt.runtime.board.clear(attempt.job.id)
@@ -295,6 +302,8 @@ def _finish(
             lifecycle.finish(tx, job, state, reason=reason, error=error)
     except LeaseLostError as lost:
         LOG.warning("Nothing written: %s", lost)
+    else:
+        runtime.news.changed([job.id])
 
 
 def _put_back(
@@ -306,5 +315,6 @@ def _put_back(
     except LeaseLostError as lost:
         LOG.warning("Nothing written: %s", lost)
         return
+    runtime.news.changed([job.id])
     if not delay:
         send(runtime.records, runtime.sender, [back])

@@ -11,6 +11,7 @@ from redis import Redis
 
 from shared.artifacts import ArtifactStore, open_store
 from shared.queue.connection import connect
+from shared.queue.events import News
 from shared.queue.pace import Paces
 from shared.queue.sender import Sender
 from shared.queue.status import StatusBoard
@@ -38,6 +39,11 @@ class Runtime:
     def lease(self) -> timedelta:
         """How long a claim holds without a heartbeat."""
         return timedelta(seconds=self.settings.lease_seconds)
+
+    @property
+    def news(self) -> News:
+        """Tells those who watch a job."""
+        return News(self.redis)
 
 
 def open_runtime(settings: Settings) -> Runtime:

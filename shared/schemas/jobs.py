@@ -230,6 +230,14 @@ class Progress(Schema):
     counts: dict[str, int] = Field(default_factory=dict)
 
 
+class Preview(Schema):
+    """A sample grid that a running training has just shown."""
+
+    url: str = Field(description="Where the grid is; each one has an address of its own.")
+    step: int | None = None
+    images_seen: int | None = None
+
+
 class AttemptView(Schema):
     """One try at a job."""
 

@@ -112,6 +112,7 @@ def cancel_job(path: JobPath) -> Response:
     here = runtime()
     with here.records.transaction() as tx:
         job = lifecycle.request_cancel(tx, path.job, site_id=auth.site_id())
+    here.news.changed([job.id])
     return answers.document(view(job, here.board))
 
 

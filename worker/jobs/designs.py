@@ -90,6 +90,7 @@ def _claim(runtime: Runtime, generators: Generators, heartbeat: Heartbeat) -> Se
         ]
     if claimed:
         heartbeat.hold(claimed)
+        runtime.news.changed([job.id for job in claimed])
         _hint(runtime, left)
     return claimed
 

@@ -160,6 +160,7 @@ class Publisher:
         with self._runtime.records.transaction() as tx:
             ended = lifecycle.finish_all(tx, results)
             designs.publish(tx, [row for row in rows if row["job_id"] in ended])
+        self._runtime.news.changed(list(ended))
         for job, _ in results:
             if job.id not in ended:
                 LOG.warning(

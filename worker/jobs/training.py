@@ -14,7 +14,7 @@ from shared.artifacts import ArtifactStore, keys
 from shared.clock import utc_now
 from shared.errors import ReleaseCorruptError
 from shared.records import Transaction, catalogs, models
-from shared.schemas.jobs import MetricPoint, Progress, TrainingSpec
+from shared.schemas.jobs import MetricPoint, Preview, Progress, TrainingSpec
 from shared.schemas.models import Needs, Release
 from worker.attempt import Attempt, Outcome, Publish
 from worker.gan.data import Dataset
@@ -181,6 +181,9 @@ class _Reporter:
             artifact = self._attempt.runtime.store.put(key, png(progress.grid))
             # The hash makes each grid's address its own, so that a browser shows the new one.
             self._url = f"/v1/jobs/{job.id}/preview?v={artifact.sha256[:12]}"
+            self._attempt.show(
+                Preview(url=self._url, step=progress.step, images_seen=progress.images_seen)
+            )
         self._attempt.report(
             Progress(
                 fraction=min(max(progress.fraction, 0.0), 1.0),

@@ -52,6 +52,7 @@ def recover_abandoned(runtime: Runtime) -> int:
         lost = jobs.abandoned(tx, most=_MOST)
         for job in lost:
             _recover(tx, runtime, job)
+    runtime.news.changed([job.id for job in lost])
     return len(lost)
 
 
