@@ -1,5 +1,6 @@
 """How gunicorn serves Toile: one process, many threads, for most of them wait for jobs."""
 
+import gc
 import resource
 import threading
 from collections.abc import Iterable
@@ -34,6 +35,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
     def load_wsgi(self) -> None:
         """Load the application, and tell each request of it that connections are handed over."""
         super().load_wsgi()
+        # What was loaded stays; unfrozen, the interpreter looks through all of it before it ends.
+        gc.freeze()
         self.application = application = self.wsgi
 
         def marked(environ: dict[str, Any], start: "StartResponse") -> Iterable[bytes]:
