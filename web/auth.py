@@ -7,6 +7,7 @@ from flask import g, request
 
 from shared.console import read_session_token
 from shared.errors import UnauthorizedError
+from shared.logging import note_site
 from shared.schemas.sites import ApiKey
 from web.runtime import runtime
 
@@ -37,6 +38,7 @@ def require() -> None:
             "`toile key create` makes a key."
         )
     g.caller = Caller(site_id=key.site_id, key_id=key.id)
+    note_site(key.site_id)
 
 
 def caller() -> Caller:

@@ -6,8 +6,10 @@ import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn import glogging  # type: ignore[import-untyped]  # it ships no types
+from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
+from shared.logging import configure
 from shared.settings import load_settings
 from web.handover import HANDOVER
 from web.runtime import EXTENSION
@@ -16,6 +18,19 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
 
 _settings = load_settings()
+
+
+class Logger(glogging.Logger):  # type: ignore[misc]  # gunicorn ships no types
+    """Lets gunicorn speak through the one handler that all speak through."""
+
+    def setup(self, cfg: Any) -> None:
+        """Set gunicorn's own loggers up, and take their handlers away."""
+        super().setup(cfg)
+        configure(_settings, process="web")
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
 # Beside one a stream: connections of requests, the database, files.
 _FILES_BESIDE: Final = 2_048
 
@@ -37,7 +52,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         super().load_wsgi()
         # What was loaded stays; unfrozen, the interpreter looks through all of it before it ends.
         gc.freeze()
-        self.application = application = self.wsgi
+        self.application = application = vars(self)["wsgi"]
 
         def marked(environ: dict[str, Any], start: "StartResponse") -> Iterable[bytes]:
             environ[HANDOVER] = True
@@ -65,6 +80,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
 
 bind = f"{_settings.host}:{_settings.port}"
 worker_class = Worker
+logger_class = Logger
 workers = 1
 threads = _settings.web_threads
 # A long poll keeps its thread; only a process whose threads are all stuck is stopped.

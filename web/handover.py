@@ -23,8 +23,8 @@ class HandedOverError(OSError):
 class Body:
     """The body of a stream: its beginning, then the connection is taken along.
 
-    Where the server lets no connection go (a development server, HTTP/2, TLS of the server's own), the
-    body goes on in the server's thread.
+    Where the server lets no connection go (a development server, HTTP/2, TLS of the server's own),
+    the body goes on in the server's thread.
 
     Args:
         stream: what to send.

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from flask import current_app
+from prometheus_client import CollectorRegistry, ProcessCollector
 from redis import Redis
 
 from shared.artifacts import ArtifactStore, open_store
 from shared.jobs.view import view, wait_of
+from shared.metrics import Counters
 from shared.provenance.signing import Signing
 from shared.queue.connection import connect
 from shared.queue.events import News
@@ -23,8 +25,10 @@ from shared.settings import Settings
 from web.admission import Admission
 from web.endings import Endings
 from web.galleries import Galleries
+from web.gauges import Gauges
 from web.keyring import KeyRing
 from web.labels import DerivedLabels
+from web.observing import Requests
 from web.sockets import Sockets
 from web.streams import Streams
 
@@ -57,6 +61,9 @@ class Runtime:
     news: News
     streams: Streams
     sockets: Sockets
+    counters: Counters
+    registry: CollectorRegistry
+    requests: Requests
 
     def close(self) -> None:
         """Close all connections."""
@@ -78,7 +85,11 @@ def open_runtime(
     opened = records or Records(settings.database)
     kept = store or open_store(settings)
     presence = Presence(redis, seconds=settings.worker_grace_seconds)
+    registry, counters = CollectorRegistry(), Counters(redis)
+    ProcessCollector(registry=registry)
     shown, paces, news = board or StatusBoard(redis), Paces(redis), News(redis)
+    streams = Streams(opened, news, tell=_teller(opened, shown, paces), limit=settings.stream_limit)
+    Gauges(opened, counters, presence, streams).register(registry)
     return Runtime(
         settings=settings,
         records=opened,
@@ -96,10 +107,11 @@ def open_runtime(
         looking=threading.BoundedSemaphore(_LOOKING),
         signing=Signing(settings),
         news=news,
-        streams=Streams(
-            opened, news, tell=_teller(opened, shown, paces), limit=settings.stream_limit
-        ),
+        streams=streams,
         sockets=Sockets(),
+        counters=counters,
+        registry=registry,
+        requests=Requests(registry),
     )
 
 

@@ -150,9 +150,7 @@ class Sockets:
                 del line.waiting[:sent]
                 line.wrote_at = self._now()
         except BlockingIOError:
-            self._selector.modify(
-                line.socket, selectors.EVENT_READ | selectors.EVENT_WRITE, line
-            )
+            self._selector.modify(line.socket, selectors.EVENT_READ | selectors.EVENT_WRITE, line)
         except OSError:
             self._drop(line)
         else:

@@ -1,8 +1,8 @@
 """Event streams of jobs: one thread hears the news and looks at the rows, for all who watch.
 
-A stream begins with the job as its row tells it, goes on with what its worker reports, and ends with
-the job's end. It never depends on Redis: what is lost there is seen in the rows, which are looked at
-every second or two in any case.
+A stream begins with the job as its row tells it, goes on with what its worker reports, and ends
+with the job's end. It never depends on Redis: what is lost there is seen in the rows, which are
+looked at every second or two in any case.
 """
 
 import logging
@@ -345,4 +345,3 @@ def _put_events(stream: Stream, fence: int, told: Sequence[JobEvent]) -> None:
             stream.put(one.kind.value, one.body, place, may_drop=may_drop)
         else:  # of an attempt that has lost the job
             stream.place = place
-

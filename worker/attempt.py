@@ -11,11 +11,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Final, Self
 
+from shared import tracing
 from shared.errors import DatabaseUnavailableError, OutOfMemoryError, ToileError
 from shared.jobs import lifecycle
 from shared.jobs.lifecycle import LeaseLostError
@@ -205,6 +207,7 @@ def run(runtime: Runtime, job_id: str, work: Work) -> None:
         job_id: the job that a message spoke of.
         work: does the job and returns how to publish it.
     """
+    began = time.time()
     with runtime.records.transaction() as tx:
         job = lifecycle.claim(
             tx,
@@ -217,21 +220,42 @@ def run(runtime: Runtime, job_id: str, work: Work) -> None:
         LOG.info("Nothing to claim for %s: done, held by another worker, or not yet due", job_id)
         return
     runtime.news.changed([job.id])
-    with job_context(job.id), Heartbeat(runtime, [job]) as heartbeat:
+    with (
+        tracing.span("attempt", parent=job.traceparent, told=_told(job)),
+        context_of(job),
+        Heartbeat(runtime, [job]) as heartbeat,
+    ):
+        here = tracing.current()
+        tracing.record("claim", parent=here, began=began, ended=time.time())
         _try(Attempt(runtime, job, heartbeat), work)
+
+
+def context_of(job: JobRecord) -> AbstractContextManager[None]:
+    """Return what lets every log line inside belong to a job, and to the request behind it."""
+    trace = tracing.trace_of(tracing.current() or job.traceparent)
+    return job_context(job.id, site=job.site_id, request=job.request_id, trace=trace)
+
+
+def _told(job: JobRecord) -> dict[str, str | int]:
+    return {
+        "toile.job": job.id, "toile.kind": job.kind.value, "toile.site": job.site_id,
+        "toile.attempt": job.attempts, "toile.request": job.request_id or "",
+    }  # fmt: skip
 
 
 def _try(attempt: Attempt, work: Work) -> None:
     LOG.info("Attempt %d at a %s job", attempt.job.attempts, attempt.job.kind)
     try:
-        publish = work(attempt)
-        with attempt.runtime.records.transaction() as tx:
-            succeed(tx, attempt.job, publish(tx))
+        with tracing.span("work"):
+            publish = work(attempt)
+        with tracing.span("publish"), attempt.runtime.records.transaction() as tx:
+            outcome = publish(tx)
+            succeed(tx, attempt.job, outcome)
     except Exception as error:  # noqa: BLE001 - whatever it is, it must end as a state
         end_badly(attempt.runtime, attempt.job, error)
     else:
         LOG.info("Succeeded")
-        attempt.runtime.news.changed([attempt.job.id])
+        attempt.runtime.end([attempt.job], JobState.SUCCEEDED, outcome.reason)
         for action in attempt.on_success:
             action()
     attempt.runtime.board.clear(attempt.job.id)
@@ -248,6 +272,11 @@ def succeed(tx: Transaction, job: JobRecord, outcome: Outcome) -> None:
 
 def end_badly(runtime: Runtime, job: JobRecord, error: Exception) -> None:
     """Turn what a piece of work raised into the job's state."""
+    with context_of(job):
+        _end_badly(runtime, job, error)
+
+
+def _end_badly(runtime: Runtime, job: JobRecord, error: Exception) -> None:
     match error:
         case LeaseLostError():
             LOG.warning("Stopped: %s", error)
@@ -303,7 +332,7 @@ def _finish(
     except LeaseLostError as lost:
         LOG.warning("Nothing written: %s", lost)
     else:
-        runtime.news.changed([job.id])
+        runtime.end([job], state, reason)
 
 
 def _put_back(
@@ -315,6 +344,6 @@ def _put_back(
     except LeaseLostError as lost:
         LOG.warning("Nothing written: %s", lost)
         return
-    runtime.news.changed([job.id])
+    runtime.put_back(back, reason)
     if not delay:
         send(runtime.records, runtime.sender, [back])

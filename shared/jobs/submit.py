@@ -2,22 +2,22 @@
 
 import hashlib
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from logging import getLogger
 from typing import Any, Final
 
 from sqlalchemy.exc import IntegrityError
 
-from shared import ids
+from shared import ids, logging, tracing
 from shared.errors import ConflictError, IdempotencyMismatchError, QueueUnavailableError
 from shared.queue.sender import Sender
 from shared.records import Records, Transaction, jobs, shoppers
 from shared.schemas.designs import Priority
 from shared.schemas.jobs import DesignSpec, JobKind, JobRecord, JobState, Spec
 
-LOG: Final = logging.getLogger(__name__)
+LOG: Final = getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -333,4 +333,6 @@ def _new_job(
         created_at=tx.now,
         started_at=None,
         finished_at=None,
+        request_id=logging.context().request or None,
+        traceparent=tracing.current(),
     )

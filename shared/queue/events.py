@@ -1,9 +1,9 @@
 """News of jobs: kept for a while for those who come back, and a call that wakes those who listen.
 
 Progress and previews of a job are kept in a stream of its own, short and for an hour, so that a
-reader who lost the connection goes on where it was. States are not kept here: the row tells them. A
-change of state is only called out, in one message for a whole batch, so that what Redis holds does
-not grow with the number of jobs. Whatever is lost here is harmless: readers look at the rows anyway.
+reader who lost the connection goes on where it was. States are not kept here: the row tells them.
+A change of state is only called out, in one message for a whole batch, so that what Redis holds
+does not grow with the number of jobs. Whatever is lost here is harmless: readers look at the rows anyway.
 """
 
 import contextlib
@@ -81,7 +81,7 @@ class News:
         return True
 
     def newest(self, job_id: str) -> str:
-        """Return the place of a job's newest event; `START` where there is none or Redis is away."""
+        """Return the place of a job's newest event; `START` where none is known."""
         try:
             found: Any = self._redis.xrevrange(_key(job_id), count=1)
         except RedisError:
@@ -132,7 +132,7 @@ class Listener:
     """Hears which jobs there is news of, from the moment that it is entered."""
 
     def __init__(self, redis: Redis) -> None:
-        self._pubsub: Any = redis.pubsub(ignore_subscribe_messages=True)
+        self._pubsub: Any = redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
         self._subscribed = False
 
     def __enter__(self) -> Self:

@@ -317,3 +317,5 @@ class JobRecord(Schema):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    request_id: str | None = Field(None, description="Of the HTTP request that asked for it.")
+    traceparent: str | None = Field(None, description="W3C trace context in which it was asked.")

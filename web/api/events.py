@@ -70,7 +70,7 @@ def stream_events(path: JobPath, header: Resume) -> Response:
 
 
 def _answer(body: Body | None) -> Response:
-    response = Response(body, mimetype=_MEDIA_TYPE)  # type: ignore[arg-type]  # any iterable will do
+    response = Response(body, mimetype=_MEDIA_TYPE)
     # A proxy that gathers an answer before it passes it on would keep the events back.
     response.headers["X-Accel-Buffering"] = "no"
     return response

@@ -1,5 +1,6 @@
 """Jobs: what became of what was asked."""
 
+import time
 from typing import Final
 
 from flask import Response
@@ -9,6 +10,7 @@ from shared.artifacts import keys
 from shared.errors import ConflictError, NotFoundError
 from shared.jobs import lifecycle
 from shared.jobs.view import view
+from shared.metrics import Tally
 from shared.records import jobs
 from shared.records.rows import Page
 from shared.schemas.base import Schema
@@ -112,7 +114,12 @@ def cancel_job(path: JobPath) -> Response:
     here = runtime()
     with here.records.transaction() as tx:
         job = lifecycle.request_cancel(tx, path.job, site_id=auth.site_id())
+        is_ended = job.finished_at == tx.now
     here.news.changed([job.id])
+    if is_ended:  # a worker counts those that it stops
+        tally = Tally()
+        tally.ended(job, job.state, job.reason, time.time())
+        here.counters.send(tally)
     return answers.document(view(job, here.board))
 
 

@@ -63,7 +63,7 @@ def test_a_client_that_takes_nothing_is_dropped_and_holds_nobody_up(
     pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_STALLED_SECONDS", 0.3)
-    ours, theirs = pair
+    ours, _ = pair
     sockets, done = Sockets(), threading.Event()
     slow = stream_of("x" * 5_000_000)
     sockets.adopt(ours, slow, chunked=True, done=done.set)

@@ -82,13 +82,13 @@ def test_a_stream_tells_the_state_then_what_is_reported_then_the_end(
     wait_for(stream, lambda found: len(found) == 3)
     end(records, job)
     news.changed([job.id])
-    told = wait_for(stream, lambda found: bool(found))
+    told = wait_for(stream, bool)
     assert [name for name, _ in told] == ["end"]
     assert stream.is_over
 
 
 def test_a_reader_that_comes_back_gets_what_it_missed_and_nothing_twice(
-    streams: Streams, records: Records, news: News, job: JobRecord
+    streams: Streams, news: News, job: JobRecord
 ) -> None:
     first = watch(streams, job)
     news.progress(job.id, Progress(fraction=0.1), fence=job.fence)
@@ -133,7 +133,7 @@ def test_a_line_break_in_a_message_is_no_new_line_of_the_stream(
     stream = watch(streams, job)
     stream.take()
     news.progress(job.id, Progress(message="x\n\nevent: end\ndata: {}\r\n"), fence=job.fence)
-    told = wait_for(stream, lambda found: bool(found))
+    told = wait_for(stream, bool)
     assert [name for name, _ in told] == ["progress"]
 
 

@@ -181,9 +181,7 @@ def test_waiting_with_progress_follows_events_and_asks_nothing_else(
     assert len(api.sent) == 1
 
 
-def test_a_server_without_room_for_a_stream_is_polled_at_once(
-    api: FakeApi, client: Client
-) -> None:
+def test_a_server_without_room_for_a_stream_is_polled_at_once(api: FakeApi, client: Client) -> None:
     api["GET /v1/jobs/job_1/events"] = (503, problem(503, "streams_full", "Full.", retry_after=15))
     api["GET /v1/jobs/job_1"] = (200, job_document(state="succeeded"))
     assert client.wait("job_1", on_progress=lambda _job: None).state is JobState.SUCCEEDED

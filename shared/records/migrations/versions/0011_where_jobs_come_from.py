@@ -1,0 +1,21 @@
+"""Which request asked for a job, and in which trace."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0011"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    # One by one and without a batch: adding an empty column rewrites no table on either database.
+    op.add_column("jobs", sa.Column("request_id", sa.String(), nullable=True))
+    op.add_column("jobs", sa.Column("traceparent", sa.String(), nullable=True))
+
+
+def downgrade() -> None:
+    with op.batch_alter_table("jobs") as table:
+        table.drop_column("traceparent")
+        table.drop_column("request_id")
