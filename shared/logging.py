@@ -21,8 +21,8 @@ from shared.settings import Settings
 # They tell of every message, and upkeep alone sends one every ten seconds.
 _CHATTY: Final = ("celery.app.trace", "celery.beat", "celery.worker.strategy")
 
-# Steering characters of terminals (C0, C1), line breaks that only some programs know, and marks that
-# let text run backwards. A tab is none of them, but would shift columns.
+# Steering characters of terminals (C0, C1), line breaks that only some programs know, and marks
+# that let text run backwards. A tab is none of them, but would shift columns.
 _UNSAFE: Final = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )

@@ -3,7 +3,8 @@
 Progress and previews of a job are kept in a stream of its own, short and for an hour, so that a
 reader who lost the connection goes on where it was. States are not kept here: the row tells them.
 A change of state is only called out, in one message for a whole batch, so that what Redis holds
-does not grow with the number of jobs. Whatever is lost here is harmless: readers look at the rows anyway.
+does not grow with the number of jobs. Whatever is lost here is harmless: readers look at the rows
+anyway.
 """
 
 import contextlib
