@@ -230,14 +230,15 @@ def submit_all(
         DatabaseUnavailableError: nothing was accepted.
     """
     keys = _promises(idempotency_key, len(asked))
-    try:
-        with records.transaction() as tx:
-            made = _enqueue_all(tx, site_id, asked, keys, fingerprint=fingerprint)
-    except IntegrityError:
-        # Two requests with one key at the same time: the other was first, and its jobs are ours.
-        mark = fingerprint or _mark_of([one.spec.model_dump(mode="json") for one in asked])
-        made = [_other(records, site_id, key, mark) for key in keys]
-    send(records, sender, made)
+    with tracing.span("submit", told={"toile.jobs": len(asked), "toile.site": site_id}):
+        try:
+            with records.transaction() as tx:
+                made = _enqueue_all(tx, site_id, asked, keys, fingerprint=fingerprint)
+        except IntegrityError:
+            # Two requests with one key at the same time: the other was first; its jobs are ours.
+            mark = fingerprint or _mark_of([one.spec.model_dump(mode="json") for one in asked])
+            made = [_other(records, site_id, key, mark) for key in keys]
+        send(records, sender, made)
     return made
 
 

@@ -74,7 +74,7 @@ def _named(found: Iterable[Depth], named: set[str], names: Mapping[str, str]) ->
 
 def _names(tx: Transaction, site_ids: set[str]) -> dict[str, str]:
     query = select(_SITES.c.id, _SITES.c.name).where(_SITES.c.id.in_(site_ids))
-    return dict(row.tuple() for row in tx.session.execute(query))
+    return {row.id: row.name for row in tx.session.execute(query)}
 
 
 @cache

@@ -3,7 +3,9 @@
 import io
 import json
 import logging
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -14,7 +16,7 @@ from shared.artifacts import ArtifactStore
 from shared.artifacts.local import LocalArtifacts
 from shared.logging import JsonLines, TextLines
 from shared.queue.presence import Presence
-from shared.records import Records
+from shared.records import Records, migrate
 from shared.settings import Settings
 from tests.fixtures.shop import OFFER, Shop, fill_shop
 from web.app import Application, create_app
@@ -24,14 +26,33 @@ PLANTED = "Planted" + "7Q" * 16
 KEY = f"toile_{PLANTED}"
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Shop]:
+    """A home with one site that has everything; made once, for each test copies it."""
+    home = tmp_path_factory.mktemp("filled")
+    opened = Records(Settings(home=home).database)
+    migrate.upgrade(opened)
+    shop = fill_shop(opened, LocalArtifacts(home / "artifacts"), "shop", garments=4)
+    opened.close()
+    return home, shop
+
+
+@pytest.fixture
+def records(settings: Settings, filled: tuple[Path, Shop]) -> Iterator[Records]:
+    shutil.copytree(filled[0], settings.home)
+    opened = Records(settings.database)
+    yield opened
+    opened.close()
+
+
 @pytest.fixture
 def store(settings: Settings) -> ArtifactStore:
     return LocalArtifacts(settings.home / "artifacts")
 
 
 @pytest.fixture
-def shop(records: Records, store: ArtifactStore) -> Shop:
-    return fill_shop(records, store, "shop", garments=4)
+def shop(filled: tuple[Path, Shop]) -> Shop:
+    return filled[1]
 
 
 @pytest.fixture
