@@ -22,7 +22,7 @@ from web import gauges
 from web.app import Application, create_app
 from web.runtime import EXTENSION
 
-TOKEN = "operators-own-token"
+TOKEN = "operators-own-token"  # noqa: S105 - a test's own
 DASHBOARD = Path(__file__).resolve().parents[3] / "docs" / "grafana.json"
 
 
