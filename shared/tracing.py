@@ -14,7 +14,7 @@ from shared.errors import ConfigurationError
 from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+    from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter
 
 Told = Mapping[str, str | int | float | bool]
@@ -169,13 +169,6 @@ def trace_of(parent: str | None) -> str:
     """Return the trace that a `traceparent` names; empty where there is none."""
     found = None if parent is None else _PARENT.fullmatch(parent)
     return "" if found is None else found[1]
-
-
-def finished(exporter: Any) -> "Sequence[ReadableSpan]":
-    """Return what an in-memory exporter was given, after a flush; for tests."""
-    flush()
-    spans: Sequence[ReadableSpan] = exporter.get_finished_spans()
-    return spans
 
 
 def _address(endpoint: str) -> str:

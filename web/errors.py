@@ -1,6 +1,7 @@
 """The one map from errors to problem documents (RFC 9457)."""
 
 import logging
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -34,7 +35,7 @@ def register(app: Flask) -> None:
 
 def request_id() -> str:
     """Return this request's id: letters and digits, fit for headers and logs."""
-    return str(request.environ[REQUEST_ID])
+    return str(request.environ.setdefault(REQUEST_ID, secrets.token_hex(8)))
 
 
 def refusal(error: ValidationError, *, place: Sequence[str | int] = ()) -> InvalidInputError:

@@ -97,15 +97,20 @@ class Sockets:
         next_look = self._now() + _LOOK_SECONDS
         while True:
             events = self._selector.select(max(0.0, next_look - self._now()))
-            for key, mask in events:
-                if key.fd == self._ear:
-                    self._take_bell()
-                else:
-                    self._on_socket(key.data, mask)
-            self._serve_woken()
-            if self._now() >= next_look:
-                next_look = self._now() + _LOOK_SECONDS
-                self._look_after()
+            try:
+                for key, mask in events:
+                    if key.fd == self._ear:
+                        self._take_bell()
+                    else:
+                        self._on_socket(key.data, mask)
+                self._serve_woken()
+                if self._now() >= next_look:
+                    next_look = self._now() + _LOOK_SECONDS
+                    self._look_after()
+            except Exception:
+                # Without this thread every stream would stand still for good.
+                LOG.exception("A stream broke")
+                time.sleep(_LOOK_SECONDS)
 
     def _take_bell(self) -> None:
         with contextlib.suppress(BlockingIOError):

@@ -75,7 +75,7 @@ def main(
             for _ in range(rounds)
         ]
         ends = _ends(front)
-    result = {
+    result: dict[str, Any] = {
         "streams": streams, "rates": rates, "summary": numbers.summaries(found), "rounds": found,
         "ends": ends, "machine": machine.facts(),
     }  # fmt: skip
@@ -184,7 +184,7 @@ def _tell(front: Front, over: threading.Event) -> None:
 def _loaded(front: Front, rates: Mapping[str, float], seconds: float) -> dict[str, Any]:
     """Return times of polls and submits, and what the front took meanwhile."""
     base = {"port": front.stack.port, "key": front.key, "seconds": seconds}
-    ways = {
+    ways: dict[str, dict[str, Any]] = {
         "polls": {"way": "poll", "path": f"/v1/jobs/{front.held[0].id}"},
         "submits": {"way": "submit", "release": front.release_id, "count": 1},
     }

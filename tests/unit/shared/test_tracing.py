@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,13 +17,18 @@ PARENT = f"00-{'a' * 32}-{'b' * 16}-01"
 
 
 @pytest.fixture
-def spans() -> Iterator["tracing.Any"]:
+def spans() -> Iterator[Any]:
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
     exporter = InMemorySpanExporter()
     tracing.configure(Settings(), service="toile-tests", exporter=exporter)
     yield exporter
     tracing.close()
+
+
+def finished(exporter: Any) -> list[Any]:
+    tracing.flush()
+    return list(exporter.get_finished_spans())
 
 
 def test_off_nothing_is_told_and_nothing_is_loaded(tmp_path: Path) -> None:
@@ -40,7 +46,7 @@ def test_off_nothing_is_told_and_nothing_is_loaded(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_spans_and_what_is_told_afterwards_are_of_one_trace(spans: "tracing.Any") -> None:
+def test_spans_and_what_is_told_afterwards_are_of_one_trace(spans: Any) -> None:
     with tracing.span("request", parent=PARENT, is_request=True, told={"a": 1}) as more:
         more["b"] = 2
         with tracing.span("submit"):
@@ -49,7 +55,7 @@ def test_spans_and_what_is_told_afterwards_are_of_one_trace(spans: "tracing.Any"
         "attempt", parent=asked, began=10.0, ended=12.5, links=[PARENT], error="no"
     )
     tracing.record("publish", parent=attempt, began=12.0, ended=12.5)
-    told = {one.name: one for one in tracing.finished(spans)}
+    told = {one.name: one for one in finished(spans)}
     assert {one.context.trace_id for one in told.values()} == {int("a" * 32, 16)}
     assert dict(told["request"].attributes) == {"a": 1, "b": 2}
     assert told["request"].parent.span_id == int("b" * 16, 16)
@@ -61,10 +67,10 @@ def test_spans_and_what_is_told_afterwards_are_of_one_trace(spans: "tracing.Any"
     assert len(told["attempt"].links) == 1
 
 
-def test_what_a_block_raises_marks_its_span(spans: "tracing.Any") -> None:
+def test_what_a_block_raises_marks_its_span(spans: Any) -> None:
     with pytest.raises(ValueError, match="broken"), tracing.span("work"):
         raise ValueError("broken")
-    (told,) = tracing.finished(spans)
+    (told,) = finished(spans)
     assert not told.status.is_ok
 
 

@@ -16,6 +16,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("jobs") as table:
-        table.drop_column("traceparent")
-        table.drop_column("request_id")
+    # Not in a batch: SQLite drops a column by itself, and a table copied anew would lose the
+    # conditions of its partial indexes.
+    op.drop_column("jobs", "traceparent")
+    op.drop_column("jobs", "request_id")

@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from shared.records import Records, migrate
 from shared.settings import Settings
-from tests.fixtures.rows import a_site
+from tests.fixtures.rows import a_site, an_ingest_job
 
 
 def test_the_migrations_make_the_tables_that_the_code_expects(records: Records) -> None:
@@ -49,6 +49,24 @@ def test_going_back_before_feeds_takes_them_along_and_leaves_the_catalogs(
     with records.reading() as tx:
         assert [one.id for one in catalogs.page(tx, site).items] == [own]
         assert list(feeds.page(tx, site).items) == []
+
+
+def test_jobs_and_their_indexes_outlive_going_back_before_they_said_where_they_come_from(
+    records: Records,
+) -> None:
+    from shared.records import jobs
+
+    job = an_ingest_job(records, a_site(records, "kept"))
+    told = "SELECT sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'jobs' ORDER BY name"
+    with records.engine.connect() as connection:
+        before = connection.execute(text(told)).scalars().all()
+    migrate.downgrade(records, "0005")
+    migrate.upgrade(records)
+    with records.engine.connect() as connection:
+        assert connection.execute(text(told)).scalars().all() == before
+    with records.reading() as tx:
+        found = jobs.get(tx, job.id)
+    assert (found.id, found.request_id, found.traceparent) == (job.id, None, None)
 
 
 def test_a_new_migration_is_written_from_what_the_tables_lack(
