@@ -172,6 +172,13 @@ class QuotaExceededError(ToileError):
     retryable = True
 
 
+class StreamsFullError(ToileError):
+    """This web process has as many event streams open as the operator allows."""
+
+    reason = "streams_full"
+    retryable = True
+
+
 class DatabaseUnavailableError(ToileError):
     """The database does not answer."""
 

@@ -54,6 +54,24 @@ class Settings(Schema):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe level that is logged."
     )
+    log_format: Literal["auto", "text", "json"] = Field(
+        "auto",
+        description="How lines are logged: text for people, JSON for programs; auto is text on a "
+        "terminal and JSON elsewhere.",
+    )
+    trust_request_id: bool = Field(
+        False,
+        description="Whether a request's X-Request-Id is taken over: only behind a proxy that sets "
+        "it.",
+    )
+    metrics_token: SecretStr | None = Field(
+        None, description="Opens /metrics as a bearer token; unset, nobody reads them."
+    )
+    otlp_endpoint: str | None = Field(
+        None,
+        description="Where traces go, OTLP over HTTP; unset, OTEL_EXPORTER_OTLP_ENDPOINT, and "
+        "without that there are none.",
+    )
 
     upload_limit: Bytes = Field(2 * 2**30, description="Largest upload, bytes.")
     body_limit: Bytes = Field(2**20, description="Largest JSON body, bytes.")
@@ -64,6 +82,9 @@ class Settings(Schema):
         16 * 2**20, description="Largest picture whose provenance is asked, bytes."
     )
     long_poll_limit: Seconds = Field(60, description="Longest `?wait=`, seconds.")
+    stream_limit: Count = Field(
+        500, description="Event streams that one web process keeps open; they hold no thread."
+    )
 
     lease_seconds: Seconds = Field(60, description="How long a worker holds a job unheard of.")
     heartbeat_seconds: Seconds = Field(15, description="How often a worker renews its lease.")
@@ -189,6 +210,9 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         for name, value in found.items()
         if name.startswith(PREFIX) and name not in CLIENT_NAMES
     }
+    # The one name of others' that is read, for every program of a host is told by it.
+    if not values.get("otlp_endpoint") and (told := found.get("OTEL_EXPORTER_OTLP_ENDPOINT")):
+        values["otlp_endpoint"] = told
     for name in values.keys() - Settings.model_fields.keys():
         raise ConfigurationError(_unknown(name), name=PREFIX + name.upper())
     try:

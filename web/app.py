@@ -4,7 +4,6 @@ import logging
 import time
 from importlib.metadata import version
 from typing import Final
-from urllib.parse import quote
 
 from flask import Flask, Response, g, request
 from flask_openapi3.models.info import Info
@@ -22,11 +21,13 @@ from web.api import (
     alerts,
     catalogs,
     designs,
+    events,
     feeds,
     garments,
     health,
     jobs,
     keys,
+    metrics,
     models,
     provenance,
     shoppers,
@@ -35,6 +36,7 @@ from web.api import (
 )
 from web.api.noun import SECURITY
 from web.console import pages, reference, styles
+from web.observing import ROUTE, Observed, shown
 from web.polls import Polls
 from web.runtime import EXTENSION, open_runtime
 
@@ -45,9 +47,6 @@ _ABOUT: Final = (
     "Whatever takes time is a job: POST answers 202 with its address, GET "
     "/v1/jobs/{job}?wait=30 waits for its end. Every error is a problem document (RFC 9457)."
 )
-
-
-_SHOPPERS: Final = "/v1/shoppers/"
 
 
 class Application(OpenAPI):
@@ -113,6 +112,7 @@ def create_app(
         garments,
         training,
         jobs,
+        events,
         models,
         designs,
         shoppers,
@@ -124,11 +124,13 @@ def create_app(
         keys,
     ):
         app.register_api(noun.api)
+    app.register_blueprint(metrics.blueprint)
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(styles.blueprint)
     app.register_blueprint(reference.blueprint)
     app.extensions[reference.DOCUMENT] = documents.describe(app)
-    app.wsgi_app = Polls(app.wsgi_app, runtime)  # type: ignore[assignment]  # as Flask says
+    polls = Polls(app.wsgi_app, runtime)
+    app.wsgi_app = Observed(polls, settings, runtime.requests)  # type: ignore[assignment]  # as Flask says
     return app
 
 
@@ -149,22 +151,16 @@ def _finish(response: Response) -> Response:
     for name, value in SECURE.items():
         response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")
+    rule = None if request.url_rule is None else request.url_rule.rule
+    if rule is not None:
+        request.environ[ROUTE] = f"{rule}?wait" if "wait" in request.args else rule
+    taken = 1000 * (time.monotonic() - g.began)
     LOG.info(
-        "%s %s %s %d %.0f ms",
-        errors.request_id(),
+        "%s %s %d %.0f ms",
         request.method,
-        quote(_place()),
+        shown(rule, request.view_args or {}),
         response.status_code,
-        1000 * (time.monotonic() - g.began),
+        taken,
+        extra={"route": rule, "status": response.status_code, "ms": round(taken, 1)},
     )
     return response
-
-
-def _place() -> str:
-    """Return what the log says was asked for: of a shopper the route, for a reference is theirs."""
-    rule = request.url_rule
-    if rule is not None and "ref" in rule.arguments:
-        return rule.rule
-    if rule is None and request.path.startswith(_SHOPPERS):
-        return f"{_SHOPPERS}..."  # no route, but there may be a reference in it
-    return request.path

@@ -8,6 +8,7 @@ from flask import current_app, g, request
 
 from shared.console import read_session_token
 from shared.errors import ForbiddenError, NotFoundError, UnauthorizedError
+from shared.logging import note_site
 from shared.schemas.keys import ApiKey, Scope
 from web import cors, sessions
 from web.cors import KEY_HEADER
@@ -73,6 +74,7 @@ def require(reads: Scope, writes: Scope) -> None:
         ForbiddenError: the key does not allow this, or comes from where it should not be.
     """
     found = g.caller = _caller()
+    note_site(found.site_id)
     view = current_app.view_functions.get(request.endpoint or "")
     if found.shopper_id is not None and not getattr(view, _FOR_SHOPPERS, False):
         raise ForbiddenError(

@@ -5,12 +5,13 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from shared.errors import InvalidInputError, NotFoundError, ToileError, TooLargeError
 from shared.schemas.problems import MEDIA_TYPE, Fault, Problem
+from web.observing import REQUEST_ID
 from web.problems import KINDS
 
 LOG: Final = logging.getLogger(__name__)
@@ -34,9 +35,7 @@ def register(app: Flask) -> None:
 
 def request_id() -> str:
     """Return this request's id: letters and digits, fit for headers and logs."""
-    if "request_id" not in g:
-        g.request_id = secrets.token_hex(8)
-    return str(g.request_id)
+    return str(request.environ.setdefault(REQUEST_ID, secrets.token_hex(8)))
 
 
 def refusal(error: ValidationError, *, place: Sequence[str | int] = ()) -> InvalidInputError:

@@ -9,7 +9,6 @@ bytes and the same headers.
 
 import logging
 import re
-import secrets
 import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
@@ -17,11 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 from shared import ids
 from shared.errors import ToileError
 from shared.jobs.view import view, wait_of
+from shared.logging import note_site
 from shared.records import jobs
 from shared.schemas.jobs import Job, JobRecord, JobState
 from shared.schemas.keys import Scope
 from web.answers import SECURE
 from web.cors import VARY
+from web.observing import REQUEST_ID, ROUTE
 from web.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 LOG: Final = logging.getLogger("web.app")
 
 _PATH: Final = re.compile(rf"/v1/jobs/({ids.JOB}_[0-9a-z]{{24}})")
+_ROUTE: Final = "/v1/jobs/<job>"
 _SCHEME: Final = "bearer "
 # A body, or what a browser sends: neither is plain.
 _NOT_PLAIN: Final = frozenset(
@@ -60,7 +62,8 @@ class Polls:
         if found is None:
             return self._usual(environ, start)
         body = found.model_dump_json().encode()
-        request_id = secrets.token_hex(8)
+        request_id = environ[REQUEST_ID]
+        environ[ROUTE] = _ROUTE
         headers = [
             ("Content-Type", "application/json"), ("Content-Length", str(len(body))),
             ("X-Request-Id", request_id), *SECURE.items(), ("Cache-Control", "no-store"),
@@ -68,7 +71,8 @@ class Polls:
         ]  # fmt: skip
         start("200 OK", headers)
         took = 1000 * (time.monotonic() - began)
-        LOG.info("%s %s %s %d %.0f ms", request_id, "GET", environ["PATH_INFO"], 200, took)
+        noted = {"route": _ROUTE, "status": 200, "ms": round(took, 1)}
+        LOG.info("%s %s %d %.0f ms", "GET", environ["PATH_INFO"], 200, took, extra=noted)
         return [body]
 
     def _found(self, environ: Environ) -> Job | None:
@@ -84,6 +88,7 @@ class Polls:
             key = here.keys.by_secret(header[len(_SCHEME) :].strip())
             if key is None or key.publishable or Scope.READ not in key.scopes:
                 return None
+            note_site(key.site_id)
             with here.records.glance() as tx:
                 job = jobs.get(tx, path[1], site_id=key.site_id)
             return told(here, job)

@@ -86,6 +86,12 @@ KINDS: Final = MappingProxyType(
             "The queue is full",
             "Ask again after Retry-After. The operator can add workers, or raise the limit.",
         ),
+        errors.StreamsFullError.reason: Kind(
+            503,
+            "Too many event streams are open",
+            "Ask with GET /v1/jobs/{job}?wait=30 meanwhile. The operator can raise "
+            "TOILE_STREAM_LIMIT or start another web process.",
+        ),
         errors.QuotaExceededError.reason: Kind(
             429,
             "The site has too much waiting",

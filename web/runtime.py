@@ -1,27 +1,37 @@
 """What a web process holds: settings and the ways out. It hangs on the app; nothing is global."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from flask import current_app
+from prometheus_client import CollectorRegistry, ProcessCollector
 from redis import Redis
 
 from shared.artifacts import ArtifactStore, open_store
+from shared.jobs.view import view, wait_of
+from shared.metrics import Counters
 from shared.provenance.signing import Signing
 from shared.queue.connection import connect
+from shared.queue.events import News
 from shared.queue.pace import Paces
 from shared.queue.presence import Presence
 from shared.queue.sender import Sender
 from shared.queue.status import StatusBoard
 from shared.records import Records
+from shared.schemas.jobs import Job, JobRecord, JobState
 from shared.settings import Settings
 from web.admission import Admission
 from web.endings import Endings
 from web.galleries import Galleries
+from web.gauges import Gauges
 from web.keyring import KeyRing
 from web.labels import DerivedLabels
+from web.observing import Requests
 from web.sessions import Sessions
+from web.sockets import Sockets
+from web.streams import Streams
 from web.uses import Uses
 
 EXTENSION: Final = "toile"
@@ -52,10 +62,17 @@ class Runtime:
     waiting: threading.BoundedSemaphore
     looking: threading.BoundedSemaphore
     signing: Signing
+    news: News
+    streams: Streams
+    sockets: Sockets
+    counters: Counters
+    registry: CollectorRegistry
+    requests: Requests
 
     def close(self) -> None:
         """Close all connections."""
         self.uses.close()
+        self.streams.stop()
         self.records.close()
         self.redis.close()
 
@@ -74,13 +91,18 @@ def open_runtime(
     kept = store or open_store(settings)
     uses = Uses(opened)
     presence = Presence(redis, seconds=settings.worker_grace_seconds)
+    registry, counters = CollectorRegistry(), Counters(redis)
+    ProcessCollector(registry=registry)
+    shown, paces, news = board or StatusBoard(redis), Paces(redis), News(redis)
+    streams = Streams(opened, news, tell=_teller(opened, shown, paces), limit=settings.stream_limit)
+    Gauges(opened, counters, presence, streams).register(registry)
     return Runtime(
         settings=settings,
         records=opened,
         store=kept,
         sender=sender or Sender.from_settings(settings),
-        board=board or StatusBoard(redis),
-        paces=Paces(redis),
+        board=shown,
+        paces=paces,
         admission=Admission(settings, opened, presence),
         galleries=Galleries(kept, memory=settings.galleries_memory),
         labels=DerivedLabels(kept, memory=settings.galleries_memory // 4),
@@ -92,7 +114,24 @@ def open_runtime(
         waiting=threading.BoundedSemaphore(max(1, int(settings.web_threads * _WAITING_SHARE))),
         looking=threading.BoundedSemaphore(_LOOKING),
         signing=Signing(settings),
+        news=news,
+        streams=streams,
+        sockets=Sockets(),
+        counters=counters,
+        registry=registry,
+        requests=Requests(registry),
     )
+
+
+def _teller(records: Records, board: StatusBoard, paces: Paces) -> Callable[[JobRecord], Job]:
+    def tell(job: JobRecord) -> Job:
+        wait = None
+        if job.state is JobState.QUEUED:
+            with records.reading() as tx:
+                wait = wait_of(tx, job, paces)
+        return view(job, board, wait=wait)
+
+    return tell
 
 
 def runtime() -> Runtime:

@@ -11,11 +11,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Final, Self
 
+from shared import tracing
 from shared.errors import DatabaseUnavailableError, OutOfMemoryError, ToileError
 from shared.jobs import lifecycle
 from shared.jobs.lifecycle import LeaseLostError
@@ -23,7 +25,7 @@ from shared.jobs.submit import send
 from shared.logging import job_context
 from shared.queue.status import StatusDocument
 from shared.records import Transaction
-from shared.schemas.jobs import JobError, JobRecord, JobState, Progress, Reason
+from shared.schemas.jobs import JobError, JobRecord, JobState, Preview, Progress, Reason
 from worker.runtime import DRAINING, Runtime
 
 LOG: Final = logging.getLogger(__name__)
@@ -156,6 +158,11 @@ class Attempt:
         """Show how far the work is. It is a courtesy: where Redis is away, nothing happens."""
         document = StatusDocument(fence=self.job.fence, progress=progress)
         self.runtime.board.write(self.job.id, document)
+        self.runtime.news.progress(self.job.id, progress, fence=self.job.fence)
+
+    def show(self, preview: Preview) -> None:
+        """Tell those who watch of a new sample grid; a courtesy as well."""
+        self.runtime.news.preview(self.job.id, preview, fence=self.job.fence)
 
     def should_stop(self) -> bool:
         """Return whether the work must stop now: cancelled, draining, or no longer its own."""
@@ -200,6 +207,7 @@ def run(runtime: Runtime, job_id: str, work: Work) -> None:
         job_id: the job that a message spoke of.
         work: does the job and returns how to publish it.
     """
+    began = time.time()
     with runtime.records.transaction() as tx:
         job = lifecycle.claim(
             tx,
@@ -211,20 +219,43 @@ def run(runtime: Runtime, job_id: str, work: Work) -> None:
     if job is None:
         LOG.info("Nothing to claim for %s: done, held by another worker, or not yet due", job_id)
         return
-    with job_context(job.id), Heartbeat(runtime, [job]) as heartbeat:
+    runtime.news.changed([job.id])
+    with (
+        tracing.span("attempt", parent=job.traceparent, told=_told(job)),
+        context_of(job),
+        Heartbeat(runtime, [job]) as heartbeat,
+    ):
+        here = tracing.current()
+        tracing.record("claim", parent=here, began=began, ended=time.time())
         _try(Attempt(runtime, job, heartbeat), work)
+
+
+def context_of(job: JobRecord) -> AbstractContextManager[None]:
+    """Return what lets every log line inside belong to a job, and to the request behind it."""
+    trace = tracing.trace_of(tracing.current() or job.traceparent)
+    return job_context(job.id, site=job.site_id, request=job.request_id, trace=trace)
+
+
+def _told(job: JobRecord) -> dict[str, str | int]:
+    return {
+        "toile.job": job.id, "toile.kind": job.kind.value, "toile.site": job.site_id,
+        "toile.attempt": job.attempts, "toile.request": job.request_id or "",
+    }  # fmt: skip
 
 
 def _try(attempt: Attempt, work: Work) -> None:
     LOG.info("Attempt %d at a %s job", attempt.job.attempts, attempt.job.kind)
     try:
-        publish = work(attempt)
-        with attempt.runtime.records.transaction() as tx:
-            succeed(tx, attempt.job, publish(tx))
+        with tracing.span("work"):
+            publish = work(attempt)
+        with tracing.span("publish"), attempt.runtime.records.transaction() as tx:
+            outcome = publish(tx)
+            succeed(tx, attempt.job, outcome)
     except Exception as error:  # noqa: BLE001 - whatever it is, it must end as a state
         end_badly(attempt.runtime, attempt.job, error)
     else:
         LOG.info("Succeeded")
+        attempt.runtime.end([attempt.job], JobState.SUCCEEDED, outcome.reason)
         for action in attempt.on_success:
             action()
     attempt.runtime.board.clear(attempt.job.id)
@@ -241,6 +272,11 @@ def succeed(tx: Transaction, job: JobRecord, outcome: Outcome) -> None:
 
 def end_badly(runtime: Runtime, job: JobRecord, error: Exception) -> None:
     """Turn what a piece of work raised into the job's state."""
+    with context_of(job):
+        _end_badly(runtime, job, error)
+
+
+def _end_badly(runtime: Runtime, job: JobRecord, error: Exception) -> None:
     match error:
         case LeaseLostError():
             LOG.warning("Stopped: %s", error)
@@ -295,6 +331,8 @@ def _finish(
             lifecycle.finish(tx, job, state, reason=reason, error=error)
     except LeaseLostError as lost:
         LOG.warning("Nothing written: %s", lost)
+    else:
+        runtime.end([job], state, reason)
 
 
 def _put_back(
@@ -306,5 +344,6 @@ def _put_back(
     except LeaseLostError as lost:
         LOG.warning("Nothing written: %s", lost)
         return
+    runtime.put_back(back, reason)
     if not delay:
         send(runtime.records, runtime.sender, [back])

@@ -1,11 +1,18 @@
 """The application that `celery -A worker` finds."""
 
 import gc
+import sys
 from typing import Any
 
-from celery.signals import setup_logging, worker_ready, worker_shutdown, worker_shutting_down
+from celery.signals import (
+    setup_logging,
+    worker_process_shutdown,
+    worker_ready,
+    worker_shutdown,
+    worker_shutting_down,
+)
 
-from shared import logging
+from shared import logging, tracing
 from shared.queue.app import create_app
 from shared.settings import load_settings
 from worker.announcing import Announcer
@@ -31,7 +38,20 @@ app.toile_settings = settings
 
 @setup_logging.connect
 def _configure_logging(**_ignored: Any) -> None:
-    logging.configure(settings)
+    logging.configure(settings, process=_name())
+
+
+def _name() -> str:
+    """Return what the command line calls this worker: `-n generate@host`, or `beat`."""
+    words = sys.argv
+    named = words[words.index("-n") + 1] if "-n" in words[:-1] else ""
+    return named or ("beat" if "beat" in words else "worker")
+
+
+@worker_process_shutdown.connect
+def _send_spans(**_ignored: Any) -> None:
+    # A child ends without the interpreter's farewell, in which they would be sent.
+    tracing.close()
 
 
 @worker_shutting_down.connect

@@ -3,18 +3,24 @@
 import multiprocessing
 import os
 import socket
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from redis import Redis
 
+from shared import tracing
 from shared.artifacts import ArtifactStore, open_store
+from shared.metrics import Counters, Tally
 from shared.queue.connection import connect
+from shared.queue.events import News
 from shared.queue.pace import Paces
 from shared.queue.sender import Sender
 from shared.queue.status import StatusBoard
 from shared.records import Records
+from shared.schemas.jobs import JobRecord, JobState
 from shared.settings import Settings
 
 # Made before the fork, so that the parent, which gets the SIGTERM, can tell its children.
@@ -39,9 +45,35 @@ class Runtime:
         """How long a claim holds without a heartbeat."""
         return timedelta(seconds=self.settings.lease_seconds)
 
+    @property
+    def news(self) -> News:
+        """Tells those who watch a job."""
+        return News(self.redis)
+
+    @property
+    def counters(self) -> Counters:
+        """Counts what was done."""
+        return Counters(self.redis)
+
+    def end(self, ended: Sequence[JobRecord], state: JobState, reason: str | None = None) -> None:
+        """Tell those who watch, and count, that jobs ended; call it once that is committed."""
+        self.news.changed([job.id for job in ended])
+        tally, now = Tally(), time.time()
+        for job in ended:
+            tally.ended(job, state, reason, now)
+        self.counters.send(tally)
+
+    def put_back(self, back: JobRecord, reason: str) -> None:
+        """Tell those who watch, and count, that an attempt ended and its job did not."""
+        self.news.changed([back.id])
+        tally = Tally()
+        tally.tried(back.kind, reason)
+        self.counters.send(tally)
+
 
 def open_runtime(settings: Settings) -> Runtime:
     """Open the ways out. Call it in the process that works: connections do not survive a fork."""
+    tracing.configure(settings, service="toile-worker")
     redis = connect(settings)
     return Runtime(
         settings=settings,

@@ -1,6 +1,7 @@
 """The verbs of the API as methods: schemas go in and come out."""
 
 import json
+import math
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,7 +11,8 @@ from urllib.parse import quote
 
 import httpx
 
-from shared.client.failures import ApiError
+from shared.client.events import MEDIA_TYPE, Event, parse
+from shared.client.failures import ApiError, UnreachableError
 from shared.client.http import Http, Part, Request
 from shared.errors import ConflictError
 from shared.schemas.alerts import Alert, AlertRequest, FiredAlert
@@ -28,7 +30,7 @@ from shared.schemas.designs import (
 from shared.schemas.feeds import Feed, FeedBatch, FeedRequest
 from shared.schemas.figures import Comparison
 from shared.schemas.health import Readiness
-from shared.schemas.jobs import Job, JobBatch, JobState
+from shared.schemas.jobs import Job, JobBatch, JobState, Progress
 from shared.schemas.listing import Listing
 from shared.schemas.models import Model, Release, TrainingRequest
 from shared.schemas.provenance import Provenance
@@ -47,6 +49,7 @@ Answer = TypeVar("Answer", bound=Schema)
 
 _POLL_SECONDS: Final = 30.0
 _WATCH_SECONDS: Final = 1.0  # how old the progress that is shown may get
+_SILENCE_SECONDS: Final = 40.0
 _MARGIN_SECONDS: Final = 30.0  # how much later than asked a long poll may be answered
 _UPLOAD_SECONDS: Final = 600.0
 _PAGE: Final = 200
@@ -209,6 +212,37 @@ class Client:
         path = f"/v1/jobs/{_part(job_id)}"
         return self._read(Request("GET", path, query=query, seconds=wait + _MARGIN_SECONDS), Job)
 
+    def events(self, job_id: str, *, patience: float = _SILENCE_SECONDS) -> Iterator[Event]:
+        """Yield what happens to a job, as it happens, up to its end.
+
+        A stream that breaks is taken up where it was.
+
+        Args:
+            job_id: the job.
+            patience: seconds of silence after which the server counts as gone; it says something
+                every 15.
+
+        Raises:
+            ApiError: the server refuses: it has no room, or is too old to know of events.
+            UnreachableError: the stream broke, and nothing new came before it broke again.
+        """
+        last = ""
+        while True:
+            before = last
+            try:
+                for event in self._events(job_id, last, patience):
+                    last = event.id
+                    yield event
+                    if event.name == "end":
+                        return
+            except UnreachableError:
+                if last == before:
+                    raise
+            else:
+                if last == before:
+                    return  # nothing is told, or somebody in between answers
+                time.sleep(_WATCH_SECONDS)  # a server that stops ends its streams
+
     def wait(
         self,
         job_id: str,
@@ -227,6 +261,10 @@ class Client:
             NotFinishedError: the time is over and the job is not.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
+        if on_progress is not None:
+            followed = self._followed(job_id, deadline, on_progress)
+            if followed is not None:
+                return followed
         turn = _POLL_SECONDS if on_progress is None else _WATCH_SECONDS
         while True:
             left = turn if deadline is None else deadline - time.monotonic()
@@ -378,6 +416,36 @@ class Client:
         finally:
             partial.unlink(missing_ok=True)
         return target
+
+    def _events(self, job_id: str, last: str, patience: float) -> Iterator[Event]:
+        headers = {"Accept": MEDIA_TYPE, **({"Last-Event-ID": last} if last else {})}
+        path = f"/v1/jobs/{_part(job_id)}/events"
+        with self._http.once(Request("GET", path, headers=headers, seconds=patience)) as answer:
+            yield from parse(answer.iter_lines())
+
+    def _followed(
+        self, job_id: str, deadline: float | None, on_progress: Callable[[Job], None]
+    ) -> Job | None:
+        """Return a job once it is over, by its events; None where polls must do."""
+        left = math.inf if deadline is None else deadline - time.monotonic()
+        now: Job | None = None
+        told_at = -math.inf
+        try:
+            for event in self.events(job_id, patience=max(0.1, min(_SILENCE_SECONDS, left))):
+                if isinstance(event.told, Job):
+                    now, told_at = event.told, -math.inf
+                elif isinstance(event.told, Progress) and now is not None:
+                    now = now.model_copy(update={"progress": event.told})
+                if now is not None and time.monotonic() - told_at >= _WATCH_SECONDS / 2:
+                    told_at = time.monotonic()
+                    on_progress(now)
+                if now is not None and now.state.is_final:
+                    return now
+                if deadline is not None and time.monotonic() >= deadline:
+                    return None
+        except (ApiError, UnreachableError):
+            return None
+        return None
 
     def _upload(self, catalog: str, part: Part, form: dict[str, str]) -> Job:
         return self._send_file(f"/v1/catalogs/{_part(catalog)}/garments", part, form)

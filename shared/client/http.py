@@ -40,6 +40,7 @@ class Request:
     form: dict[str, str] = field(default_factory=dict)
     file: Part | None = None
     seconds: float = _ANSWER_SECONDS
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 class Http:
@@ -109,6 +110,24 @@ class Http:
         finally:
             response.close()
 
+    @contextmanager
+    def once(self, request: Request) -> Iterator[httpx.Response]:
+        """Send a request once, whatever comes of it; yield its answer before its body is read.
+
+        Raises:
+            ApiError: the server refused, were it only for now.
+            UnreachableError: nothing answered, or the connection broke within the body.
+        """
+        outcome = self._try(request, {}, whole=False)
+        if not isinstance(outcome, httpx.Response) or outcome.is_error:
+            raise self._give_up(outcome)
+        try:
+            yield outcome
+        except httpx.TransportError as error:
+            raise self._give_up(error) from error
+        finally:
+            outcome.close()
+
     def _persist(self, request: Request, *, whole: bool) -> httpx.Response:
         headers = {}
         if request.method == "POST":
@@ -157,7 +176,7 @@ class Http:
             json=request.json,
             data=request.form or None,
             files=files,
-            headers=headers,
+            headers={**headers, **request.headers},
             timeout=httpx.Timeout(request.seconds, connect=_CONNECT_SECONDS),
         )
 

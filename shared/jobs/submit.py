@@ -2,22 +2,22 @@
 
 import hashlib
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from logging import getLogger
 from typing import Any, Final
 
 from sqlalchemy.exc import IntegrityError
 
-from shared import ids
+from shared import ids, logging, tracing
 from shared.errors import ConflictError, IdempotencyMismatchError, QueueUnavailableError
 from shared.queue.sender import Sender
 from shared.records import Records, Transaction, jobs, promises, shoppers
 from shared.schemas.designs import Priority
 from shared.schemas.jobs import DesignSpec, JobKind, JobRecord, JobState, Spec
 
-LOG: Final = logging.getLogger(__name__)
+LOG: Final = getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -260,14 +260,15 @@ def submit_all(
         DatabaseUnavailableError: nothing was accepted.
     """
     keys = _promises(idempotency_key, len(asked))
-    try:
-        with records.transaction() as tx:
-            made = _enqueue_all(tx, site_id, asked, keys, fingerprint=fingerprint)
-    except IntegrityError:
-        # Two requests with one key at the same time: the other was first, and its jobs are ours.
-        mark = fingerprint or _mark_of([one.spec.model_dump(mode="json") for one in asked])
-        made = [_other(records, site_id, key, mark) for key in keys]
-    send(records, sender, made)
+    with tracing.span("submit", told={"toile.jobs": len(asked), "toile.site": site_id}):
+        try:
+            with records.transaction() as tx:
+                made = _enqueue_all(tx, site_id, asked, keys, fingerprint=fingerprint)
+        except IntegrityError:
+            # Two requests with one key at the same time: the other was first; its jobs are ours.
+            mark = fingerprint or _mark_of([one.spec.model_dump(mode="json") for one in asked])
+            made = [_other(records, site_id, key, mark) for key in keys]
+        send(records, sender, made)
     return made
 
 
@@ -363,4 +364,6 @@ def _new_job(
         created_at=tx.now,
         started_at=None,
         finished_at=None,
+        request_id=logging.context().request or None,
+        traceparent=tracing.current(),
     )

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -40,6 +40,14 @@ _AS_TAKEN: Final[Mapping[str, Any]] = {
 _TOLD_AS_TAKEN: Final = frozenset({*_AS_TAKEN, "owner", "lease_expires_at"})
 
 
+class Standing(NamedTuple):
+    """Where a job stands, without what it was asked and made."""
+
+    state: JobState
+    fence: int
+    is_unwanted: bool
+
+
 def insert(tx: Transaction, added: Sequence[JobRecord]) -> None:
     """Add jobs."""
     if added:
@@ -62,6 +70,12 @@ def get(tx: Transaction | Glance, job_id: str, *, site_id: str | None = None) ->
 def ended(tx: Transaction | Glance, job_ids: Sequence[str]) -> list[str]:
     """Return those of some jobs that are over, by id."""
     return list(tx.session.scalars(_ended(), {"ids": listed(job_ids)}))
+
+
+def standing(tx: Transaction | Glance, job_ids: Sequence[str]) -> dict[str, Standing]:
+    """Return where some jobs stand, by id; those that are gone are left out."""
+    rows = tx.session.execute(_standing(), {"ids": listed(job_ids)}).all()
+    return {row[0]: Standing(JobState(row[1]), *row[2:]) for row in rows}
 
 
 def page(
@@ -288,6 +302,14 @@ def _abandoned(tx: Transaction) -> ColumnElement[bool]:
 def _ended() -> Select[tuple[str]]:
     over = [state for state in JobState if state.is_final]
     return select(_JOBS.c.id).where(among(_JOBS.c.id, "ids"), _JOBS.c.state.in_(over))
+
+
+@cache
+def _standing() -> Select[Any]:
+    unwanted = _JOBS.c.cancel_requested_at.is_not(None)
+    return select(_JOBS.c.id, _JOBS.c.state, _JOBS.c.fence, unwanted).where(
+        among(_JOBS.c.id, "ids")
+    )
 
 
 @cache

@@ -230,6 +230,14 @@ class Progress(Schema):
     counts: dict[str, int] = Field(default_factory=dict)
 
 
+class Preview(Schema):
+    """A sample grid that a running training has just shown."""
+
+    url: str = Field(description="Where the grid is; each one has an address of its own.")
+    step: int | None = None
+    images_seen: int | None = None
+
+
 class AttemptView(Schema):
     """One try at a job."""
 
@@ -309,3 +317,5 @@ class JobRecord(Schema):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    request_id: str | None = Field(None, description="Of the HTTP request that asked for it.")
+    traceparent: str | None = Field(None, description="W3C trace context in which it was asked.")

@@ -130,6 +130,8 @@ def _environment(settings: Settings) -> dict[str, str]:
     return {
         # TensorFlow greets each worker with a dozen lines; what goes wrong still shows.
         "TF_CPP_MIN_LOG_LEVEL": "2",
+        # Every line is marked with its process, so that it is no JSON by itself any more.
+        "TOILE_LOG_FORMAT": "text",
         **inherited,
         "PATH": os.pathsep.join([binaries, inherited.get("PATH", os.defpath)]),
         "PYTHONPATH": os.pathsep.join(

@@ -133,6 +133,16 @@ def _designs(asked: Mapping[str, Any]) -> Ask:
     return ask
 
 
+def _submit(asked: Mapping[str, Any]) -> Ask:
+    """Submit a job, and let it be."""
+
+    def ask(connection: http.client.HTTPConnection, seed: int) -> None:
+        body = {"release": asked["release"], "count": asked["count"], "seed": seed, "fresh": True}
+        _json(connection, "POST", "/v1/design-jobs", body, asked)
+
+    return ask
+
+
 def _poll(asked: Mapping[str, Any]) -> Ask:
     headers = {"Authorization": f"Bearer {asked['key']}"}
 
@@ -173,7 +183,8 @@ def _tasks(asked: Mapping[str, Any]) -> Ask:
 
 
 _WAYS: Mapping[str, Callable[[Mapping[str, Any]], Ask]] = {
-    "designs": _designs, "poll": _poll, "predict": _predict, "tasks": _tasks,
+    "designs": _designs, "poll": _poll, "submit": _submit, "predict": _predict,
+    "tasks": _tasks,
 }  # fmt: skip
 
 

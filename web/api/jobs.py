@@ -1,5 +1,6 @@
 """Jobs: what became of what was asked."""
 
+import time
 from typing import Final
 
 from flask import Response
@@ -9,6 +10,7 @@ from shared.artifacts import keys
 from shared.errors import ConflictError, NotFoundError
 from shared.jobs import lifecycle
 from shared.jobs.view import view
+from shared.metrics import Tally
 from shared.records import Transaction, jobs
 from shared.records.rows import Page
 from shared.schemas.base import Schema
@@ -119,11 +121,21 @@ def cancel_job(path: JobPath, header: Promise) -> Response:
     here = runtime()
     _may(_read(path.job))
 
+    ended: list[JobRecord] = []
+
     def effect(tx: Transaction) -> Done:
         job = lifecycle.request_cancel(tx, path.job, site_id=auth.site_id())
+        if job.finished_at == tx.now:
+            ended.append(job)
         return Done(answers.document(view(job, here.board)), job_id=job.id)
 
-    return once(header, {}, effect)
+    answer = once(header, {}, effect)
+    here.news.changed([path.job])
+    for job in ended:  # a worker counts those that it stops
+        tally = Tally()
+        tally.ended(job, job.state, job.reason, time.time())
+        here.counters.send(tally)
+    return answer
 
 
 @api.post("/jobs/<job>/retry", responses={"202": accepted_job(), **problems(409)})

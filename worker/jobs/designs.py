@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from shared import tracing
 from shared.errors import InvalidInputError, QueueUnavailableError
 from shared.jobs import lifecycle
-from shared.logging import job_context
 from shared.records import Transaction, waiting
 from shared.schemas.designs import ForShopper
 from shared.schemas.jobs import DesignSpec, JobRecord
-from worker.attempt import Heartbeat, end_badly
+from worker.attempt import Heartbeat, context_of, end_badly
 from worker.designs.batch import Member, draw
 from worker.designs.choosing import by_turn
 from worker.designs.leaning import leaning_orders
@@ -90,6 +90,7 @@ def _claim(runtime: Runtime, generators: Generators, heartbeat: Heartbeat) -> Se
         ]
     if claimed:
         heartbeat.hold(claimed)
+        runtime.news.changed([job.id for job in claimed])
         _hint(runtime, left)
     return claimed
 
@@ -142,17 +143,23 @@ def _make(runtime: Runtime, claimed: Sequence[JobRecord], generators: Generators
     if not jobs:
         return None
     release_id = specs[0].release_id
-    with job_context(jobs[0].id):
+    members_of = [job.traceparent for job in jobs]
+    with (
+        tracing.span("batch", links=members_of, told={"toile.jobs": len(jobs)}),
+        context_of(jobs[0]),
+    ):
+        trace = tracing.current()
         try:
             loaded = generators.get(runtime, release_id)
-            started = time.perf_counter()
+            started, began = time.perf_counter(), time.time()
             members = _drawn(runtime, loaded, jobs, specs)
         except Exception as error:  # noqa: BLE001 - whatever it is, each member must end as a state
             for job in jobs:
                 end_badly(runtime, job, error)
             return None
     encoder = None if loaded.sight is None else loaded.sight.eye.encoder
-    return Batch(release_id, jobs, members, time.perf_counter() - started, encoder)
+    seconds = time.perf_counter() - started
+    return Batch(release_id, jobs, members, seconds, encoder, trace=trace, began=began)
 
 
 def _drawn(

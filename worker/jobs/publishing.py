@@ -14,12 +14,15 @@ from shared import ids
 from shared.artifacts import Artifact, keys
 from shared.errors import StoreUnavailableError
 from shared.jobs import lifecycle
+from shared.metrics import BATCH_IMAGES, BATCH_JOBS, BATCH_SECONDS, DEVICE_SECONDS, Tally
 from shared.queue.pace import Pace
 from shared.records import designs
-from shared.schemas.jobs import DesignSpec, JobRecord
+from shared.schemas.jobs import DesignSpec, JobRecord, JobState
 from worker.attempt import CancelledError, Heartbeat, end_badly
 from worker.designs.batch import Member
 from worker.designs.encoding import Made, Picture, encoded, hashes_of
+from worker.jobs import spans
+from worker.jobs.spans import Pass
 from worker.runtime import Runtime
 
 LOG: Final = logging.getLogger(__name__)
@@ -39,6 +42,8 @@ class Batch:
         members: one a job, in the same order.
         seconds: what the device took.
         encoder: whose embeddings the designs carry, or None.
+        trace: `traceparent` of its span, where traces are kept.
+        began: when the device began, Unix time.
     """
 
     release_id: str
@@ -46,6 +51,8 @@ class Batch:
     members: Sequence[Member]
     seconds: float
     encoder: str | None = None
+    trace: str | None = None
+    began: float = 0.0
 
 
 class Publisher:
@@ -108,6 +115,7 @@ class Publisher:
                 self._heartbeat.let_go(batch.jobs)
 
     def _publish(self, batch: Batch) -> None:
+        publishing = time.time()
         made = self._encoded(batch)
         failed = [(job, one.error) for job, one in zip(batch.jobs, made, strict=True) if one.error]
         good = [
@@ -115,16 +123,34 @@ class Publisher:
             for job, member, one in zip(batch.jobs, batch.members, made, strict=True)
             if one.error is None
         ]
-        if good:
-            self._write(good, batch.encoder)
+        published = self._write(good, batch.encoder) if good else frozenset()
         for job, cause in failed:
             end_badly(self._runtime, job, cause)
         images = sum(len(one.pictures) for one in made)
-        LOG.info("Made %d images for %d jobs of %s", images, len(batch.jobs), batch.release_id)
+        whose = {
+            "jobs": [job.id for job in batch.jobs],
+            "requests": sorted({job.request_id for job in batch.jobs if job.request_id}),
+        }
+        told = (images, len(batch.jobs), batch.release_id)
+        LOG.info("Made %d images for %d jobs of %s", *told, extra=whose)
+        times = Pass(batch.trace, batch.began, batch.began + batch.seconds, publishing, time.time())
+        spans.tell(
+            batch.jobs, times, lease=self._runtime.lease, published=published,
+            failed={job.id: str(cause) or type(cause).__name__ for job, cause in failed},
+        )  # fmt: skip
         drawn = sum(len(member.drawn) for member in batch.members)
+        self._count(batch, drawn)
         if drawn:
             pace = Pace(seconds=batch.seconds, images=drawn, at=time.time())
             self._runtime.paces.note(batch.release_id, pace)
+
+    def _count(self, batch: Batch, drawn: int) -> None:
+        tally = Tally()
+        tally.observe(BATCH_IMAGES, drawn)
+        tally.observe(BATCH_JOBS, len(batch.jobs))
+        tally.observe(BATCH_SECONDS, batch.seconds)
+        tally.add(DEVICE_SECONDS, batch.seconds, "designs")
+        self._runtime.counters.send(tally)
 
     def _encoded(self, batch: Batch) -> list[Made]:
         """Encode, large pictures in a few threads, each with a part of the batch."""
@@ -149,8 +175,12 @@ class Publisher:
 
     def _write(
         self, good: Sequence[tuple[JobRecord, DesignSpec, Made]], encoder: str | None
-    ) -> None:
-        """Store the pictures, then publish all that is still held in one transaction."""
+    ) -> frozenset[str]:
+        """Store the pictures, then publish all that is still held in one transaction.
+
+        Returns:
+            The jobs that succeeded, by id.
+        """
         packed = [row for together in _packs(good) for row in self._store(together)]
         rows = [{**row, "encoder": encoder if row["embedding"] else None} for row in packed]
         by_job: dict[str, list[dict[str, Any]]] = {job.id: [] for job, _, _ in good}
@@ -160,6 +190,8 @@ class Publisher:
         with self._runtime.records.transaction() as tx:
             ended = lifecycle.finish_all(tx, results)
             designs.publish(tx, [row for row in rows if row["job_id"] in ended])
+        succeeded = [job for job, _ in results if job.id in ended]
+        self._runtime.end(succeeded, JobState.SUCCEEDED)
         for job, _ in results:
             if job.id not in ended:
                 LOG.warning(
@@ -167,6 +199,7 @@ class Publisher:
                 )
         kept = {row["artifact"] for row in rows if row["job_id"] in ended}
         self._forget({row["artifact"] for row in rows} - kept)
+        return ended
 
     def _forget(self, packs: Collection[str]) -> None:
         """Delete the packs that no row came to point at: an erased shopper's must not be left."""

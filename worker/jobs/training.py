@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import math
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -13,8 +14,9 @@ from shared import ids
 from shared.artifacts import ArtifactStore, keys
 from shared.clock import utc_now
 from shared.errors import ReleaseCorruptError
+from shared.metrics import DEVICE_SECONDS, TRAINING_IMAGES, Tally
 from shared.records import Transaction, catalogs, models
-from shared.schemas.jobs import MetricPoint, Progress, TrainingSpec
+from shared.schemas.jobs import MetricPoint, Preview, Progress, TrainingSpec
 from shared.schemas.models import Needs, Release
 from worker.attempt import Attempt, Outcome, Publish
 from worker.gan.data import Dataset
@@ -171,16 +173,22 @@ class _Reporter:
     def __init__(self, attempt: Attempt) -> None:
         self._attempt = attempt
         self._url: str | None = None
+        self._at = time.monotonic()
+        self._images: int | None = None
 
     def __call__(self, progress: Any) -> None:
         from worker.gan.grid import png
 
+        self._count(progress.images_seen)
         job = self._attempt.job
         if progress.grid is not None:
             key = keys.preview(job.id, job.fence)
             artifact = self._attempt.runtime.store.put(key, png(progress.grid))
             # The hash makes each grid's address its own, so that a browser shows the new one.
             self._url = f"/v1/jobs/{job.id}/preview?v={artifact.sha256[:12]}"
+            self._attempt.show(
+                Preview(url=self._url, step=progress.step, images_seen=progress.images_seen)
+            )
         self._attempt.report(
             Progress(
                 fraction=min(max(progress.fraction, 0.0), 1.0),
@@ -195,6 +203,15 @@ class _Reporter:
                 preview_url=self._url,
             )
         )
+
+    def _count(self, images: int) -> None:
+        """Count what was done since the last time; after a resume the first report only begins."""
+        now, tally = time.monotonic(), Tally()
+        tally.add(DEVICE_SECONDS, now - self._at, "training")
+        if self._images is not None:  # after a collapse it goes back to fewer, which adds nothing
+            tally.add(TRAINING_IMAGES, images - self._images)
+        self._at, self._images = now, images
+        self._attempt.runtime.counters.send(tally)
 
 
 def metric_points(readings: Sequence[Mapping[str, float]]) -> tuple[MetricPoint, ...]:

@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 from shared.errors import QueueUnavailableError
 from shared.jobs import lifecycle
 from shared.jobs.submit import send
+from shared.metrics import JOBS, Tally
 from shared.queue.names import QUEUE_OF, TASK_OF, Queue
 from shared.records import Transaction, jobs, waiting
 from shared.schemas.jobs import JobError, JobKind, JobRecord, JobState, Reason
@@ -38,6 +39,7 @@ def keep_up(runtime: Runtime) -> None:
     put_back = recover_abandoned(runtime)
     with runtime.records.transaction() as tx:
         expired = lifecycle.expire(tx, most=_MOST)
+    _count_expired(runtime, expired)
     sent = send_waiting(runtime)
     if put_back or expired or sent:
         LOG.info(
@@ -46,12 +48,23 @@ def keep_up(runtime: Runtime) -> None:
         )  # fmt: skip
 
 
+def _count_expired(runtime: Runtime, number: int) -> None:
+    if number:
+        tally = Tally()
+        tally.add(JOBS, number, JobKind.DESIGN, JobState.FAILED, Reason.EXPIRED)
+        runtime.counters.send(tally)
+
+
 def recover_abandoned(runtime: Runtime) -> int:
     """Put back, or end, the jobs whose worker has not been heard of; returns how many."""
     with runtime.records.transaction() as tx:
         lost = jobs.abandoned(tx, most=_MOST)
-        for job in lost:
-            _recover(tx, runtime, job)
+        after = [_recover(tx, runtime, job) for job in lost]
+    for job in after:
+        if job is not None and job.state.is_final:
+            runtime.end([job], job.state, job.reason)
+        elif job is not None:
+            runtime.put_back(job, Reason.LOST_WORKER)
     return len(lost)
 
 
@@ -97,24 +110,24 @@ def _send_hints(runtime: Runtime) -> int:
     return len(missing)
 
 
-def _recover(tx: Transaction, runtime: Runtime, job: JobRecord) -> None:
+def _recover(tx: Transaction, runtime: Runtime, job: JobRecord) -> JobRecord | None:
+    """Put a job back or end it; None where somebody holds it after all."""
     if job.cancel_requested_at is not None:
-        lifecycle.give_up(
+        return lifecycle.give_up(
             tx, job, JobState.CANCELLED, reason=Reason.CANCELLED_BY_CALLER, error=None
         )
-    elif job.attempts >= runtime.settings.max_attempts:
-        lifecycle.give_up(
+    if job.attempts >= runtime.settings.max_attempts:
+        return lifecycle.give_up(
             tx,
             job,
             JobState.FAILED,
             reason=Reason.ATTEMPTS_EXHAUSTED,
             error=_exhausted(tx, job).model_dump(mode="json"),
         )
-    else:
-        first = timedelta(seconds=runtime.settings.retry_delay_seconds)
-        delay = lifecycle.backoff(job.attempts, first)
-        message = f"{job.owner} was not heard of until its lease ran out."
-        lifecycle.put_back(tx, job, reason=Reason.LOST_WORKER, delay=delay, message=message)
+    first = timedelta(seconds=runtime.settings.retry_delay_seconds)
+    delay = lifecycle.backoff(job.attempts, first)
+    message = f"{job.owner} was not heard of until its lease ran out."
+    return lifecycle.put_back(tx, job, reason=Reason.LOST_WORKER, delay=delay, message=message)
 
 
 def _exhausted(tx: Transaction, job: JobRecord) -> JobError:

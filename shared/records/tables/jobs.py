@@ -74,6 +74,10 @@ class JobRow(Base):
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    # They lead from a job's log lines and spans to those of the request that asked for it, through
+    # any number of attempts and messages.
+    request_id: Mapped[str | None]
+    traceparent: Mapped[str | None]
 
 
 class AttemptRow(Base):

@@ -2,6 +2,7 @@ import json
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -136,7 +137,55 @@ def test_waiting_ends_when_the_job_is_over_and_shows_progress(api: FakeApi, clie
     done = client.wait("job_1", on_progress=seen.append)
     assert done.result == {"release_id": "rel_1"}
     assert [one.state for one in seen] == ["queued", "running", "succeeded"]
-    assert all("wait=" in sent.path for sent in api.sent)
+    first, *polls = (sent.path for sent in api.sent)
+    assert first == "/v1/jobs/job_1/events"  # which this server does not know
+    assert all("wait=" in path for path in polls)
+
+
+def stream(*events: tuple[str, str, Any]) -> tuple[int, bytes]:
+    frames = [f"id: {at}\nevent: {name}\ndata: {json.dumps(told)}\n\n" for at, name, told in events]
+    return 200, ("retry: 2000\n\n: still here\n\n" + "".join(frames)).encode()
+
+
+def test_a_job_is_followed_by_its_events_and_a_broken_stream_is_taken_up(
+    api: FakeApi, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    api["GET /v1/jobs/job_1/events"] = in_turn(
+        stream(
+            ("1-0.running-1", "state", job_document(state="running")),
+            ("2-0.running-1", "progress", {"fraction": 0.5, "new": "word"}),
+            ("3-0.running-1", "later", {"unknown": True}),
+        ),
+        stream(
+            ("4-0.running-1", "preview", {"url": "/grid", "step": 3}),
+            ("4-0.succeeded-1", "end", job_document(state="succeeded")),
+        ),
+    )
+    told = list(client.events("job_1"))
+    assert [one.name for one in told] == ["state", "progress", "preview", "end"]
+    resumed = api.sent[1].headers
+    assert resumed["Last-Event-ID"] == "2-0.running-1"
+
+
+def test_waiting_with_progress_follows_events_and_asks_nothing_else(
+    api: FakeApi, client: Client
+) -> None:
+    api["GET /v1/jobs/job_1/events"] = stream(
+        ("1-0.running-1", "state", job_document(state="running")),
+        ("2-0.succeeded-1", "end", job_document(state="succeeded")),
+    )
+    seen: list[Job] = []
+    assert client.wait("job_1", on_progress=seen.append).state is JobState.SUCCEEDED
+    assert [one.state for one in seen] == ["running", "succeeded"]
+    assert len(api.sent) == 1
+
+
+def test_a_server_without_room_for_a_stream_is_polled_at_once(api: FakeApi, client: Client) -> None:
+    api["GET /v1/jobs/job_1/events"] = (503, problem(503, "streams_full", "Full.", retry_after=15))
+    api["GET /v1/jobs/job_1"] = (200, job_document(state="succeeded"))
+    assert client.wait("job_1", on_progress=lambda _job: None).state is JobState.SUCCEEDED
+    assert len(api.sent) == 2
 
 
 def test_waiting_has_an_end_of_its_own(api: FakeApi, client: Client) -> None:

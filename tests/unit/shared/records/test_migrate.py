@@ -11,7 +11,7 @@ from shared.schemas.keys import Scope
 from shared.schemas.trends import TrendOptions
 from shared.settings import Settings
 from tests.fixtures.postgres import ON_BOTH
-from tests.fixtures.rows import a_site
+from tests.fixtures.rows import a_site, an_ingest_job
 
 
 def test_the_migrations_make_the_tables_that_the_code_expects(records: Records) -> None:
@@ -85,6 +85,24 @@ def test_keys_from_before_scopes_may_do_everything_and_narrower_ones_do_not_go_b
         assert sites.find_key(tx, old.secret) is not None
         assert sites.find_key(tx, narrow.secret) is sites.find_key(tx, pages.secret) is None
         assert set(promises.find(tx, site, ["kept", "said"])) == {"kept"}
+
+
+def test_jobs_and_their_indexes_outlive_going_back_before_they_said_where_they_come_from(
+    records: Records,
+) -> None:
+    from shared.records import jobs
+
+    job = an_ingest_job(records, a_site(records, "kept"))
+    told = "SELECT sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'jobs' ORDER BY name"
+    with records.engine.connect() as connection:
+        before = connection.execute(text(told)).scalars().all()
+    migrate.downgrade(records, "0005")
+    migrate.upgrade(records)
+    with records.engine.connect() as connection:
+        assert connection.execute(text(told)).scalars().all() == before
+    with records.reading() as tx:
+        found = jobs.get(tx, job.id)
+    assert (found.id, found.request_id, found.traceparent) == (job.id, None, None)
 
 
 def test_a_new_migration_is_written_from_what_the_tables_lack(
