@@ -12,7 +12,7 @@ from shared.logging import note_site
 from shared.schemas.keys import ApiKey, Scope
 from web import cors, sessions
 from web.cors import KEY_HEADER
-from web.runtime import runtime
+from web.runtime import Runtime, runtime
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -129,6 +129,20 @@ def owns(shopper_id: str | None) -> bool:
     return own is None or own == shopper_id
 
 
+def standing() -> Callable[[], bool]:
+    """Return what tells at any later time, outside the request, whether its caller may go on."""
+    here, found = runtime(), caller()
+    token = request.headers.get("Authorization", "").partition(" ")[2].strip()
+
+    def may_go_on() -> bool:
+        key = here.keys.by_id(found.key_id)
+        if key is None or found.shopper_id is None:
+            return key is not None
+        return _shopper_of(here, key, token) is not None
+
+    return may_go_on
+
+
 def session_key() -> ApiKey | None:
     """Return the key behind the console's cookie, or None where there is no session.
 
@@ -191,6 +205,17 @@ def _of_session(named: str | None, token: str) -> Caller:
             f"key list` shows, as `{KEY_HEADER}: toile_pub_...`."
         )
     cors.allow(page)
+    found = _shopper_of(here, page, token)
+    if found is None:
+        raise UnauthorizedError(
+            "This session is not known, or is over. Let your server make another one: POST "
+            "/v1/shoppers/{ref}/sessions."
+        )
+    return found
+
+
+def _shopper_of(here: Runtime, page: ApiKey, token: str) -> Caller | None:
+    """Return whose session a token is, or None where it is over or was never of this site."""
     claims = here.sessions.read(token)
     maker = None if claims is None else here.keys.by_id(claims.key_id)
     shopper = None if claims is None else here.keys.shopper(claims.site_id, claims.shopper_id)
@@ -200,10 +225,7 @@ def _of_session(named: str | None, token: str) -> Caller:
         or shopper is None
         or not maker.site_id == page.site_id == claims.site_id
     ):
-        raise UnauthorizedError(
-            "This session is not known, or is over. Let your server make another one: POST "
-            "/v1/shoppers/{ref}/sessions."
-        )
+        return None
     return Caller(
         site_id=claims.site_id,
         key_id=page.id,

@@ -31,6 +31,7 @@ OPEN = {
     "POST /v1/designs/mix",
     "POST /v1/designs/walk",
     "GET /v1/jobs/<job>",
+    "GET /v1/jobs/<job>/events",
     "GET /v1/designs",
     "GET /v1/designs/<design>",
     "GET /v1/designs/<design>/image",

@@ -1,19 +1,17 @@
 """Events of a job as they happen (server-sent events)."""
 
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
 
 from flask import Response, request
 from pydantic import ConfigDict, Field
 
-from shared.records import jobs
 from shared.schemas.base import Schema
 from web import auth
-from web.api.jobs import JobPath
-from web.api.noun import noun
+from web.api.jobs import JobPath, read_job
+from web.api.noun import FOR_SHOPPERS, noun
 from web.handover import Body
-from web.runtime import Runtime, runtime
+from web.runtime import runtime
 from web.streams import Place
 
 api: Final = noun("events", "What happens to a job, as it happens.")
@@ -54,17 +52,18 @@ def _described() -> dict[str, Any]:
         "200": _described(),
         "204": {"description": "The end was read already: do not come again."},
     },
+    security=FOR_SHOPPERS,
 )
+@auth.for_shoppers
 def stream_events(path: JobPath, header: Resume) -> Response:
     """Follow a job: its progress, previews and end, as server-sent events."""
     here, told = runtime(), Place.parse(header.last_event_id)
-    with here.records.glance() as tx:
-        job = jobs.get(tx, path.job, site_id=auth.site_id())
+    job = read_job(path.job)
     if told is not None and told.is_end and job.state.is_final:
         return Response(status=HTTPStatus.NO_CONTENT)
     if request.method == "HEAD":
         return _answer(None)
-    stream = here.streams.open(job.id, told, is_allowed=_still_allowed(here))
+    stream = here.streams.open(job.id, told, is_allowed=auth.standing())
     close = lambda: here.streams.close(stream)  # noqa: E731 - bound to this stream
     return _answer(Body(stream, request.environ, here.sockets, close=close))
 
@@ -74,8 +73,3 @@ def _answer(body: Body | None) -> Response:
     # A proxy that gathers an answer before it passes it on would keep the events back.
     response.headers["X-Accel-Buffering"] = "no"
     return response
-
-
-def _still_allowed(here: Runtime) -> Callable[[], bool]:
-    key_id = auth.caller().key_id
-    return lambda: here.keys.by_id(key_id) is not None

@@ -91,21 +91,21 @@ def list_jobs(query: JobQuery) -> Response:
 @auth.for_shoppers
 def get_job(path: JobPath, query: WaitQuery) -> Response:
     """Read a job; with `?wait=30` the answer comes when it is over."""
-    job = _read(path.job)
+    job = read_job(path.job)
     here = runtime()
     if query.wait and not job.state.is_final and here.waiting.acquire(blocking=False):
         try:
             here.endings.wait(job.id, min(query.wait, here.settings.long_poll_limit))
         finally:
             here.waiting.release()
-        job = _read(job.id)
+        job = read_job(job.id)
     return answers.document(told(here, job))
 
 
 @api.get("/jobs/<job>/attempts", responses={"200": AttemptList})
 def list_attempts(path: JobPath) -> Response:
     """List the tries at a job, oldest first."""
-    job = _read(path.job)
+    job = read_job(path.job)
     with runtime().records.reading() as tx:
         tries = jobs.attempts_at(tx, job.id)
     return answers.listing(Page(tries, None))
@@ -119,7 +119,7 @@ def cancel_job(path: JobPath, header: Promise) -> Response:
     Who may ask for such a job may cancel it: designs need the scope `design`, all else `train`.
     """
     here = runtime()
-    _may(_read(path.job))
+    _may(read_job(path.job))
 
     ended: list[JobRecord] = []
 
@@ -142,14 +142,14 @@ def cancel_job(path: JobPath, header: Promise) -> Response:
 @auth.needs(Scope.DESIGN, Scope.TRAIN)
 def retry_job(path: JobPath, header: Promise) -> Response:
     """Ask again for what a failed or cancelled job was asked: a new job, the same spec."""
-    job = _may(_read(path.job))
+    job = _may(read_job(path.job))
     return accept(header, {}, lambda: _again(job))
 
 
 @api.get("/jobs/<job>/preview", responses={"200": binary("image/png"), "304": not_modified()})
 def get_preview(path: JobPath) -> Response:
     """Read the newest sample grid of a training, PNG."""
-    job = _read(path.job)
+    job = read_job(path.job)
     store = runtime().store
     for fence in range(job.fence, max(job.fence - _FENCES, -1), -1):
         try:
@@ -160,7 +160,12 @@ def get_preview(path: JobPath) -> Response:
     raise NotFoundError(f"Job {job.id} has shown no sample grid yet.", id=job.id)
 
 
-def _read(job_id: str) -> JobRecord:
+def read_job(job_id: str) -> JobRecord:
+    """Return a job that the caller may see.
+
+    Raises:
+        NotFoundError: it is another site's, or in a session another shopper's.
+    """
     with runtime().records.glance() as tx:
         job = jobs.get(tx, job_id, site_id=auth.site_id())
     if not auth.owns(job.shopper_id):

@@ -54,6 +54,7 @@ def places(shop: Shop) -> dict[str, str]:
         "GET /v1/jobs/<job>": f"/v1/jobs/{job}?wait=5",
         "GET /v1/jobs/<job>/attempts": f"/v1/jobs/{job}/attempts",
         "GET /v1/jobs/<job>/preview": f"/v1/jobs/{job}/preview",
+        "GET /v1/jobs/<job>/events": f"/v1/jobs/{job}/events",
         "POST /v1/jobs/<job>/cancel": f"/v1/jobs/{job}/cancel",
         "POST /v1/jobs/<job>/retry": f"/v1/jobs/{job}/retry",
         "GET /v1/models/<model>": f"/v1/models/{shop.model_id}",
