@@ -74,7 +74,7 @@ class Tally:
     """What is to be added, gathered so that it is sent at once."""
 
     def __init__(self) -> None:
-        self.sums: dict[str, float] = {}
+        self.sums: dict[tuple[str, ...], float] = {}
 
     def add(self, measure: Measure, amount: float, *labels: str) -> None:
         """Add to a counter. An amount that is no finite number is left out."""
@@ -111,7 +111,7 @@ class Tally:
         """Note that an attempt ended and its job did not."""
         self.add(ATTEMPTS, 1, kind.value, outcome)
 
-    def _add(self, name: str, amount: float) -> None:
+    def _add(self, name: tuple[str, ...], amount: float) -> None:
         self.sums[name] = self.sums.get(name, 0.0) + amount
 
 
@@ -127,7 +127,7 @@ class Counters:
             return True
         pipeline = self._redis.pipeline(transaction=False)
         for name, amount in tally.sums.items():
-            pipeline.hincrbyfloat(_HASH, name, amount)
+            pipeline.hincrbyfloat(_HASH, json.dumps(name), amount)
         try:
             pipeline.execute()
         except RedisError:
@@ -171,8 +171,8 @@ def _buckets(measure: Measure, found: Mapping[str, float]) -> Iterator[tuple[str
         yield bound, below
 
 
-def _field(measure: Measure, labels: Sequence[str], *more: str) -> str:
+def _field(measure: Measure, labels: Sequence[str], *more: str) -> tuple[str, ...]:
     if len(labels) != len(measure.labels):
         message = f"{measure.name} is told apart by {measure.labels}, and {labels} were given"
         raise ValueError(message)
-    return json.dumps([measure.name, *labels, *more])
+    return (measure.name, *labels, *more)

@@ -38,6 +38,8 @@ _FILES_BESIDE: Final = 2_048
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
     """Lets a stream take its connection along, so that it holds no thread."""
 
+    application: Any = None
+
     def init_process(self) -> None:
         """Make room for the sockets of all streams, then serve."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -63,7 +65,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """End the streams too when asked to stop: their readers come back to another process."""
-        if self.alive:
+        if self.alive and self.application is not None:  # it may be asked while it still loads
             # Not on the worker's own queue: that is not looked at any more where no request runs.
             # The interpreter waits for the thread, so that all readers are told.
             streams = self.application.extensions[EXTENSION].streams
