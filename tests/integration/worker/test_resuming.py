@@ -23,6 +23,7 @@ from shared.schemas.jobs import (
     TrainingSpec,
     UploadSource,
 )
+from tests.fixtures.plain_training import leave_out_measuring
 from tests.fixtures.rows import a_site
 from worker import attempt
 from worker.gan.run import Run
@@ -42,6 +43,7 @@ from dataclasses import replace
 from pathlib import Path
 from shared.artifacts.local import LocalArtifacts
 from shared.settings import load_settings
+from tests.fixtures.plain_training import leave_out_measuring
 from worker import attempt
 from worker.gan.run import Run
 from worker.jobs.training import train
@@ -57,7 +59,7 @@ def mortal(run):
 
 Run.advance = mortal
 Run.save_due = lambda run: run.step == saves
-Run.measure_due = lambda run: False
+leave_out_measuring()
 runtime = replace(open_runtime(load_settings()), store=LocalArtifacts(artifacts))
 attempt.run(runtime, job_id, train)
 """
@@ -110,7 +112,7 @@ def test_six_steps_equal_three_a_kill_and_three_more(
 
     monkeypatch.setattr(Run, "advance", counted)
     # Readings are made by the clock, and the best one's weights are published.
-    monkeypatch.setattr(Run, "measure_due", lambda _run: False)
+    leave_out_measuring(monkeypatch.setattr)
     straight = a_training(runtime, site, catalog_id, "straight")
     attempt.run(runtime, straight.id, train)
     last = made[-1]
