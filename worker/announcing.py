@@ -104,6 +104,8 @@ class Announcer:
             self._over.wait(self._pause)
 
     def _hear(self) -> None:
+        if self._ending:  # whoever stops is not set to work again
+            return
         wanted = self._drains.wanted(self._worker)
         if wanted is not None:
             self._consumption.wish(drain=wanted)

@@ -118,7 +118,7 @@ class Watch:
     (celery#8030, #8091, #10205). Two things tell:
 
     - its loop no longer ticks;
-    - messages wait in its queues, look after look, while it is idle and has taken none. Where others
+    - messages wait in its queues, look after look, while it is idle and takes none. Where others
       take from the same queue, an idle worker gets its part of one that is never empty.
 
     Only time counts in which Redis answered: without it nobody takes anything, and Celery's own

@@ -3,7 +3,7 @@
 Work looks at every step whether it must stop. A step can be long: a compile, a report over millions
 of garments, a library that asks nobody. The caller who cancelled must not wait for it, nor the
 operator who drains a host. So after a while the job is ended, or put back, from beside: the fence
-makes stale whatever the work would still write, and at its next look it learns that it lost the job.
+makes stale what the work would still write, and at its next look it learns that the job is lost.
 """
 
 import threading

@@ -93,7 +93,7 @@ def offer_to_kernel() -> None:
 
 
 class Warden:
-    """A thread that ends children that take too much memory, and has told what became of their jobs.
+    """A thread that ends children that take too much memory, and has it written what became of it.
 
     Args:
         settings: as they were read.
@@ -169,7 +169,9 @@ class Warden:
             self._record(death)
         except Exception:
             # Then its lease runs out, and upkeep finds the job as one whose worker died.
-            LOG.exception("What became of the jobs of child %d could not be written down", death.pid)
+            LOG.exception(
+                "What became of the jobs of child %d could not be written down", death.pid
+            )
 
 
 def record_apart(death: Death) -> None:

@@ -1,11 +1,12 @@
 """What becomes of the jobs of a child that took too much memory.
 
-- One that was alone and took more than its limit ends as `out_of_memory`: another try would take as
-  much.
-- One that was alone and that the kernel killed is tried once more, for another process may have been
-  to blame; the second time it ends.
-- Of a batch nobody knows who it was: all are put back, and each is made alone (`worker.jobs.designs`
-  does that with those whose last try ended so). Then the guilty one ends alone.
+- One that was alone and took more than its limit ends as `out_of_memory`: another try would take
+  as much.
+- One that was alone and that the kernel killed is tried once more, for another process may have
+  been to blame; the second time it ends.
+- Of a batch nobody knows who it was: all are put back, and each is made alone
+  (`worker.jobs.designs` does that with those whose last try ended so). Then the guilty one ends
+  alone.
 """
 
 import logging
@@ -21,7 +22,6 @@ from shared.jobs.submit import send
 from shared.queue.sender import Sender
 from shared.records import Records, Transaction, holding
 from shared.schemas.jobs import JobError, JobRecord, JobState, Reason
-from shared.settings import Settings
 from worker.memory import Death
 
 LOG: Final = logging.getLogger(__name__)
@@ -86,9 +86,7 @@ def _settled(
     tx: Transaction, job: JobRecord, death: Death, *, is_over: bool, beside: int
 ) -> JobRecord:
     if job.cancel_requested_at is not None:
-        return lifecycle.finish(
-            tx, job, JobState.CANCELLED, reason=Reason.CANCELLED_BY_CALLER
-        )
+        return lifecycle.finish(tx, job, JobState.CANCELLED, reason=Reason.CANCELLED_BY_CALLER)
     if not is_over:
         return _put_back(tx, job, _words(death, beside=beside))
     sizes = {"used_bytes": death.used, "limit_bytes": death.limit}
@@ -108,7 +106,9 @@ def _put_back(tx: Transaction, job: JobRecord, message: str) -> JobRecord:
 
 def _words(death: Death, *, beside: int) -> str:
     took = f"took {death.used / 2**20:.0f} MiB of memory"
-    what = "The worker's process" if not beside else f"The process, with {beside} jobs more in hand,"
+    what = (
+        "The worker's process" if not beside else f"The process, with {beside} jobs more in hand,"
+    )
     if death.is_certain:
         return f"{what} {took} and may take {death.limit / 2**20:.0f} MiB, so it was ended."
     return f"{what} {took} when the system ran out of it and ended the process."
@@ -127,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--limit", type=int, required=True)
     parser.add_argument("--certain", action="store_true")
     asked = parser.parse_args(arguments)
-    settings: Settings = load_settings()
+    settings = load_settings()
     configure(settings)
     pid = int(asked.owner.rpartition(":")[2])
     death = Death(pid, asked.used, asked.limit, is_certain=asked.certain)

@@ -197,9 +197,7 @@ def _length(seconds: float) -> str:
 
 def _takers(found: Sequence[Heard], queue: Queue) -> list[Heard]:
     return [
-        one
-        for one in found
-        if queue.value in one.offer.queues and one.offer.taking is Taking.WORK
+        one for one in found if queue.value in one.offer.queues and one.offer.taking is Taking.WORK
     ]
 
 

@@ -24,8 +24,9 @@ class Readiness(Schema):
     """What the front can do just now."""
 
     status: Literal["ready", "degraded", "unready"] = Field(
-        description="`unready`: requests cannot be served. `degraded`: they can, and jobs are taken "
-        "and kept, but some are not started (Redis away, no worker for them) or the disk fills up."
+        description="`unready`: requests cannot be served. `degraded`: they can, and jobs are "
+        "taken and kept, but some are not started (Redis away, no worker for them) or the disk "
+        "fills up."
     )
     parts: dict[str, Part] = Field(
         description="database, migrations and store, without which nothing can be served; redis, "

@@ -66,9 +66,7 @@ def test_a_front_that_has_everything_is_ready(nobody: FlaskClient, workers: Pres
     assert told == {"train": 1, "generate": 1, "chores": 1, "upkeep": 1}
 
 
-def test_a_queue_that_no_worker_takes_from_is_told(
-    nobody: FlaskClient, workers: Presence
-) -> None:
+def test_a_queue_that_no_worker_takes_from_is_told(nobody: FlaskClient, workers: Presence) -> None:
     workers.announce("train@test", Offer(queues=("train",), taking=Taking.DRAINED))
     answer = nobody.get("/readyz")
     assert (answer.status_code, answer.get_json()["status"]) == (200, "degraded")

@@ -47,9 +47,7 @@ def claim(runtime: Runtime, job: JobRecord) -> JobRecord:
 
 
 def settle(runtime: Runtime, death: Death) -> list[JobRecord]:
-    return outgrown.settle(
-        runtime.records, runtime.sender, runtime.worker, death, max_attempts=3
-    )
+    return outgrown.settle(runtime.records, runtime.sender, runtime.worker, death, max_attempts=3)
 
 
 def test_a_job_alone_that_took_more_than_its_limit_ends_with_both_numbers(

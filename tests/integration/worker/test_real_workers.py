@@ -80,9 +80,11 @@ def house(tmp_path: Path, valkey_url: str, redis: Redis) -> Iterator[House]:
         "worker_memory": MEMORY, "consumer_seconds": 4, "lease_seconds": 30,
         "heartbeat_seconds": 1, "log_level": "info",
     }  # fmt: skip
-    with migrated_stack(tmp_path, valkey_url, **settings) as stack:
-        with closing(Records(stack.settings.database)) as records:
-            yield House(stack, records, redis)
+    with (
+        migrated_stack(tmp_path, valkey_url, **settings) as stack,
+        closing(Records(stack.settings.database)) as records,
+    ):
+        yield House(stack, records, redis)
 
 
 def test_a_worker_drains_from_afar_stays_drained_and_works_again(house: House) -> None:

@@ -122,8 +122,9 @@ def test_six_steps_equal_three_a_kill_and_three_more(
     killed = a_training(runtime, site, catalog_id, "killed")
     settings = runtime.settings
     assert settings.redis_url is not None
+    asked = [killed.id, str(tmp_path / "artifacts"), str(saves), str(dies)]
     died = subprocess.run(
-        [sys.executable, "-c", MORTAL, killed.id, str(tmp_path / "artifacts"), str(saves), str(dies)],
+        [sys.executable, "-c", MORTAL, *asked],
         cwd=ROOT,
         env={
             "PATH": os.defpath, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path),

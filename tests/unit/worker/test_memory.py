@@ -69,9 +69,7 @@ def deaths() -> list[Death]:
 def warden(settings: Settings, child: Child, deaths: list[Death]) -> Callable[..., Warden]:
     def make(limit: int, count: Callable[[], int] = lambda: 0) -> Warden:
         changed = settings.model_copy(update={"worker_memory": limit * MEBIBYTE})
-        return Warden(
-            changed, lambda: [child.process.pid], record=deaths.append, count_kills=count
-        )
+        return Warden(changed, lambda: [child.process.pid], record=deaths.append, count_kills=count)
 
     return make
 
@@ -159,8 +157,14 @@ def test_unset_a_child_may_take_nine_tenths_of_what_there_is(settings: Settings)
 @pytest.mark.parametrize(
     ("group", "files"),
     [
-        ("0::/box", {"box/memory.max": "max", "memory.max": "1048576", "box/memory.events": "oom 9\noom_kill 2"}),
-        ("4:memory:/box", {"memory/memory.limit_in_bytes": "1048576", "memory/memory.oom_control": "under_oom 0\noom_kill 2"}),
+        ("0::/box", {
+            "box/memory.max": "max", "memory.max": "1048576",
+            "box/memory.events": "oom 9\noom_kill 2",
+        }),
+        ("4:memory:/box", {
+            "memory/memory.limit_in_bytes": "1048576",
+            "memory/memory.oom_control": "under_oom 0\noom_kill 2",
+        }),
     ],
     ids=["version 2", "version 1"],
 )  # fmt: skip
