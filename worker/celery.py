@@ -76,5 +76,7 @@ def _announce(sender: Any, **_ignored: Any) -> None:
 
 @worker_shutdown.connect
 def _leave(**_ignored: Any) -> None:
-    for one in (*_announcers, *_wardens):
-        one.stop()
+    for announcer in _announcers:
+        announcer.stop()
+    for warden in _wardens:
+        warden.stop()

@@ -55,8 +55,8 @@ def workers(redis: Redis) -> Presence:
     return presence
 
 
-def test_a_front_that_has_everything_is_ready(nobody: FlaskClient, workers: Presence) -> None:
-    assert workers
+@pytest.mark.usefixtures("workers")
+def test_a_front_that_has_everything_is_ready(nobody: FlaskClient) -> None:
     assert nobody.get("/healthz").get_json() == {"status": "ok"}
     answer = nobody.get("/readyz")
     assert (answer.status_code, answer.get_json()["status"]) == (200, "ready")
@@ -77,10 +77,10 @@ def test_a_queue_that_no_worker_takes_from_is_told(nobody: FlaskClient, workers:
     assert answer.get_json()["workers"]["train"] == 0
 
 
+@pytest.mark.usefixtures("workers")
 def test_little_room_on_the_disk_is_told_with_how_much(
-    nobody: FlaskClient, workers: Presence, monkeypatch: pytest.MonkeyPatch
+    nobody: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert workers
     monkeypatch.setattr(health, "_LEAST_BYTES", 2**60)
     answer = nobody.get("/readyz")
     assert (answer.status_code, answer.get_json()["status"]) == (200, "degraded")

@@ -1,6 +1,6 @@
 """What becomes of the jobs of a child that took too much memory, over real rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -108,12 +108,14 @@ class Greedy(Painter):
     def __init__(self, guilty: int) -> None:
         super().__init__()
         self.guilty = guilty
-        self.seen: list[Sequence[int]] = []
+        self.seen: list[tuple[int, ...]] = []
 
     def before_pass(self, seeds: Sequence[int]) -> None:
         self.seen.append(tuple(seeds))
 
-    def complete(self, seeds: Sequence[int], conditions: Sequence[dict[str, str]]) -> list[dict]:
+    def complete(
+        self, seeds: Sequence[int], conditions: Sequence[Mapping[str, str]]
+    ) -> list[dict[str, str]]:
         if self.guilty in seeds:
             raise MemoryError
         return super().complete(seeds, conditions)

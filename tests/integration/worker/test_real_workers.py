@@ -71,7 +71,7 @@ class House:
 
     def taking(self) -> Taking | None:
         found = self.worker()
-        return found and found.offer.taking
+        return None if found is None else found.offer.taking
 
 
 @pytest.fixture
@@ -114,8 +114,7 @@ def test_what_takes_too_much_memory_ends_alone_and_its_neighbours_are_made(house
     neighbours = house.ask(*range(5))
     (hungry,) = house.ask(HUNGRY)
     house.start()
-    for job in (*neighbours, hungry):
-        house.wait(lambda job=job: house.is_over(job), seconds=90)
+    house.wait(lambda: all(map(house.is_over, (*neighbours, hungry))), seconds=120)
     ended = house.now(hungry)
     assert (ended.state, ended.reason, ended.attempts) == (JobState.FAILED, "out_of_memory", 2)
     assert ended.error is not None

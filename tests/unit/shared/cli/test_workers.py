@@ -29,8 +29,8 @@ def presence(redis: Redis, valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> 
     return there
 
 
-def test_workers_are_listed_with_what_they_do(toile: Toile, presence: Presence) -> None:
-    assert presence
+@pytest.mark.usefixtures("presence")
+def test_workers_are_listed_with_what_they_do(toile: Toile) -> None:
     ran = toile("workers")
     assert ran.code == 0
     (line,) = [line for line in ran.out.splitlines() if line.startswith("train@one")]
@@ -43,10 +43,8 @@ def test_workers_are_listed_with_what_they_do(toile: Toile, presence: Presence) 
     assert told[2]["doing"][0]["subject"] == "job_7"
 
 
-def test_a_host_is_drained_by_a_pattern_and_let_work_again(
-    toile: Toile, presence: Presence, redis: Redis
-) -> None:
-    assert presence
+@pytest.mark.usefixtures("presence")
+def test_a_host_is_drained_by_a_pattern_and_let_work_again(toile: Toile, redis: Redis) -> None:
     ran = toile("drain", "*@one")
     assert ran.code == 0, ran.err
     drains = Drains(redis)
@@ -73,18 +71,16 @@ def test_waiting_ends_when_all_are_drained_or_gone(toile: Toile, presence: Prese
     assert "train@one: drained" in ran.out
 
 
-def test_waiting_in_vain_is_exit_code_1(toile: Toile, presence: Presence) -> None:
-    assert presence
+@pytest.mark.usefixtures("presence")
+def test_waiting_in_vain_is_exit_code_1(toile: Toile) -> None:
     ran = toile("drain", "train@one", "--wait", "--timeout", 0.2, "--json")
     assert ran.code == 1
     assert json.loads(ran.out)[0]["taking"] == "work"
 
 
+@pytest.mark.usefixtures("presence")
 @pytest.mark.parametrize(("arguments", "code"), [([], 2), (["--all", "a"], 2), (["nobody@*"], 1)])
-def test_it_is_said_whom_to_name(
-    toile: Toile, presence: Presence, arguments: list[str], code: int
-) -> None:
-    assert presence
+def test_it_is_said_whom_to_name(toile: Toile, arguments: list[str], code: int) -> None:
     ran = toile("drain", *arguments)
     assert ran.code == code
     assert "train@one" in ran.err or "--all" in ran.err
