@@ -52,6 +52,8 @@ def _start_draining(**_ignored: Any) -> None:
     DRAINING.set()
     for announcer in _announcers:
         announcer.let_end()
+    for warden in _wardens:
+        warden.let_end()
 
 
 @worker_process_init.connect

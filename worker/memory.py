@@ -1,4 +1,4 @@
-"""How much memory the children of a worker take, and the end of one that takes too much.
+"""The children of a worker: how much memory each takes, and that one has died.
 
 A job that needs more memory than there is must end as such, and take nobody with it. Left to itself
 the kernel kills whom it likes, the job is taken for one whose worker died, and is tried again until
@@ -7,6 +7,9 @@ its attempts are used up, on every worker in turn.
 Only memory that a process has for itself counts: a training maps its catalog into memory, which the
 kernel can take back at any time. A limit on addresses (RLIMIT_AS) would not do: TensorFlow reserves
 many times of what it uses.
+
+A child that dies of anything else leaves jobs too. Its parent, which lives, gives them back at
+once; nobody need wait for the lease.
 """
 
 import logging
@@ -21,6 +24,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -42,32 +46,41 @@ _GROUPS: Final = Path("/sys/fs/cgroup")
 _OWN: Final = ("RssAnon:", "RssShmem:", "VmSwap:")
 
 
+class Cause(StrEnum):
+    """Of what a child died."""
+
+    LIMIT = "limit"  # it took more than its limit, and was ended
+    KERNEL = (
+        "kernel"  # the kernel killed it for want of memory, perhaps because of what others took
+    )
+    OTHER = "other"
+
+
 @dataclass(frozen=True)
 class Death:
-    """How a child came to die of memory.
+    """How a child came to die.
 
     Attributes:
         pid: of the child that is gone.
         used: bytes that it took when last seen.
         limit: bytes that it may take.
-        is_certain: whether it took more than its limit; else the kernel killed it, perhaps because
-            of what others took.
+        cause: of what it died.
     """
 
     pid: int
     used: int
     limit: int
-    is_certain: bool
+    cause: Cause
 
 
 def used_by(pid: int) -> int | None:
-    """Return the bytes that a process has for itself, or None where it is gone or cannot be asked.
+    """Return the bytes that a process has for itself, or None where it is gone.
 
     Anonymous and shared memory, and what of it was swapped out (proc_pid_status(5)).
     """
     try:
         lines = (_PROC / str(pid) / "status").read_text().splitlines()
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return None
     values = [line.split()[1] for line in lines if line.startswith(_OWN)]
     return sum(map(int, values)) * _KILOBYTE if values else None
@@ -118,6 +131,7 @@ class Warden:
         # Counted before the dead is gone: a large process takes a while to give its memory back.
         self._killed_at = -math.inf
         self._seen: dict[int, int] = {}
+        self._ending = False
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="warden", daemon=True)
 
@@ -128,13 +142,20 @@ class Warden:
             return
         self._thread.start()
 
+    def let_end(self) -> None:
+        """Let children go from now on: the worker was told to stop, they put back their work."""
+        self._ending = True
+
     def stop(self) -> None:
         """Look no more."""
         self._over.set()
 
     def _run(self) -> None:
         while not self._over.wait(_LOOK_SECONDS):
-            self.look()
+            try:
+                self.look()
+            except OSError:
+                LOG.exception("What the children take could not be read")
 
     def look(self) -> None:
         """Look once at all children."""
@@ -142,13 +163,16 @@ class Warden:
         killed, self._kills = self._kills, self._count_kills()
         if self._kills > killed:
             self._killed_at = time.monotonic()
-        if time.monotonic() - self._killed_at < _GONE_SECONDS:
-            for pid in [pid for pid in self._seen if now.get(pid) is None]:
-                self._bury(Death(pid, self._seen[pid], self.limit or 0, is_certain=False))
+        by_kernel = time.monotonic() - self._killed_at < _GONE_SECONDS
+        if by_kernel or not self._ending:
+            cause = Cause.KERNEL if by_kernel else Cause.OTHER
+            # Celery may have forgotten a child that lives: only what is gone counts.
+            for pid in [pid for pid in self._seen if used_by(pid) is None]:
+                self._bury(Death(pid, self._seen[pid], self.limit or 0, cause))
         self._seen = {pid: used for pid, used in now.items() if used is not None}
         for pid, used in list(self._seen.items()):
             if self.limit is not None and used > self.limit:
-                self._end(Death(pid, used, self.limit, is_certain=True))
+                self._end(Death(pid, used, self.limit, Cause.LIMIT))
 
     def _end(self, death: Death) -> None:
         LOG.error(
@@ -183,7 +207,7 @@ def record_apart(death: Death) -> None:
     command = [
         sys.executable, "-m", "worker.outgrown", f"{socket.gethostname()}:{death.pid}",
         "--used", str(death.used), "--limit", str(death.limit),
-        *(["--certain"] if death.is_certain else []),
+        "--cause", death.cause,
     ]  # fmt: skip
     subprocess.run(command, timeout=_RECORD_SECONDS, check=True)  # noqa: S603 - this interpreter
 

@@ -1,4 +1,4 @@
-"""What becomes of the jobs of a child that took too much memory.
+"""What becomes of the jobs of a child that died, mostly because it took too much memory.
 
 - One that was alone and took more than its limit ends as `out_of_memory`: another try would take
   as much.
@@ -7,6 +7,8 @@
 - Of a batch nobody knows who it was: all are put back, and each is made alone
   (`worker.jobs.designs` does that with those whose last try ended so). Then the guilty one ends
   alone.
+- Those of a child that died of anything else go back to the queue as upkeep would put them back,
+  only sooner; upkeep ends those that have had their last attempt.
 """
 
 import logging
@@ -22,7 +24,8 @@ from shared.jobs.submit import send
 from shared.queue.sender import Sender
 from shared.records import Records, Transaction, holding
 from shared.schemas.jobs import JobError, JobRecord, JobState, Reason
-from worker.memory import Death
+from shared.settings import Settings, load_settings
+from worker.memory import Cause, Death
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -35,7 +38,7 @@ _MEND: Final = (
 
 
 def settle(
-    records: Records, sender: Sender, owner: str, death: Death, *, max_attempts: int
+    records: Records, sender: Sender, owner: str, death: Death, *, settings: Settings
 ) -> list[JobRecord]:
     """End or put back what a dead child held; returns the jobs as they are now.
 
@@ -46,13 +49,17 @@ def settle(
         held = holding.held_by(tx, owner)
         again = holding.ended_as(tx, [job.id for job in held], OUTCOME)
         for job in held:
-            is_sure = len(held) == 1 and (death.is_certain or job.id in again)
-            is_over = is_sure or job.attempts >= max_attempts
+            is_guilty = len(held) == 1 and (death.cause is Cause.LIMIT or job.id in again)
             try:
-                settled.append(_settled(tx, job, death, is_over=is_over, beside=len(held) - 1))
+                now = _settled(
+                    tx, job, death, is_guilty=is_guilty, beside=len(held) - 1, settings=settings
+                )
             except LeaseLostError as lost:
                 LOG.warning("Left alone: %s", lost)
-    send(records, sender, [job for job in settled if job.state is JobState.QUEUED])
+            else:
+                settled.append(now)
+    at_once = [job for job in settled if job.state is JobState.QUEUED and job.reason == OUTCOME]
+    send(records, sender, at_once)
     return settled
 
 
@@ -83,11 +90,25 @@ def is_suspect(tx: Transaction, batch: Sequence[JobRecord]) -> bool:
 
 
 def _settled(
-    tx: Transaction, job: JobRecord, death: Death, *, is_over: bool, beside: int
+    tx: Transaction,
+    job: JobRecord,
+    death: Death,
+    *,
+    is_guilty: bool,
+    beside: int,
+    settings: Settings,
 ) -> JobRecord:
+    is_last = job.attempts >= settings.max_attempts
     if job.cancel_requested_at is not None:
         return lifecycle.finish(tx, job, JobState.CANCELLED, reason=Reason.CANCELLED_BY_CALLER)
-    if not is_over:
+    if death.cause is Cause.OTHER:
+        if is_last:
+            return job  # upkeep ends it, with all that happened to it
+        first = timedelta(seconds=settings.retry_delay_seconds)
+        message = f"The process {job.owner} died while it worked."
+        delay = lifecycle.backoff(job.attempts, first)
+        return lifecycle.put_back(tx, job, reason=Reason.LOST_WORKER, delay=delay, message=message)
+    if not (is_guilty or is_last):
         return _put_back(tx, job, _words(death, beside=beside))
     sizes = {"used_bytes": death.used, "limit_bytes": death.limit}
     return _fail(tx, job, f"{_words(death, beside=0)} {_MEND}", sizes)
@@ -109,7 +130,7 @@ def _words(death: Death, *, beside: int) -> str:
     what = (
         "The worker's process" if not beside else f"The process, with {beside} jobs more in hand,"
     )
-    if death.is_certain:
+    if death.cause is Cause.LIMIT:
         return f"{what} {took} and may take {death.limit / 2**20:.0f} MiB, so it was ended."
     return f"{what} {took} when the system ran out of it and ended the process."
 
@@ -119,28 +140,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     import argparse
 
     from shared.logging import configure
-    from shared.settings import load_settings
 
     parser = argparse.ArgumentParser(prog="python -m worker.outgrown", description=__doc__)
     parser.add_argument("owner")
     parser.add_argument("--used", type=int, required=True)
     parser.add_argument("--limit", type=int, required=True)
-    parser.add_argument("--certain", action="store_true")
+    parser.add_argument("--cause", type=Cause, choices=list(Cause), required=True)
     asked = parser.parse_args(arguments)
     settings = load_settings()
     configure(settings)
     pid = int(asked.owner.rpartition(":")[2])
-    death = Death(pid, asked.used, asked.limit, is_certain=asked.certain)
+    death = Death(pid, asked.used, asked.limit, asked.cause)
     with closing(Records(settings.database)) as records:
-        settled = settle(
-            records,
-            Sender.from_settings(settings),
-            asked.owner,
-            death,
-            max_attempts=settings.max_attempts,
-        )
+        sender = Sender.from_settings(settings)
+        settled = settle(records, sender, asked.owner, death, settings=settings)
     for job in settled:
-        LOG.warning("%s %s is %s: its process took too much memory", job.kind, job.id, job.state)
+        LOG.warning("%s %s is %s (%s): its process died", job.kind, job.id, job.state, asked.cause)
     return 0
 
 

@@ -13,13 +13,13 @@ from tests.fixtures.rows import a_design_job, a_release, a_site, an_ingest_job
 from worker import outgrown
 from worker.jobs.designs import drain
 from worker.jobs.generators import Generators, Loaded
-from worker.memory import Death
+from worker.memory import Cause, Death
 from worker.runtime import Runtime
 
 pytestmark = ON_BOTH
 
-CERTAIN = Death(1, used=900 * 2**20, limit=700 * 2**20, is_certain=True)
-KERNEL = Death(1, used=900 * 2**20, limit=9_000 * 2**20, is_certain=False)
+CERTAIN = Death(1, used=900 * 2**20, limit=700 * 2**20, cause=Cause.LIMIT)
+KERNEL = Death(1, used=900 * 2**20, limit=9_000 * 2**20, cause=Cause.KERNEL)
 
 
 @pytest.fixture
@@ -47,7 +47,9 @@ def claim(runtime: Runtime, job: JobRecord) -> JobRecord:
 
 
 def settle(runtime: Runtime, death: Death) -> list[JobRecord]:
-    return outgrown.settle(runtime.records, runtime.sender, runtime.worker, death, max_attempts=3)
+    return outgrown.settle(
+        runtime.records, runtime.sender, runtime.worker, death, settings=runtime.settings
+    )
 
 
 def test_a_job_alone_that_took_more_than_its_limit_ends_with_both_numbers(
@@ -100,6 +102,23 @@ def test_a_cancelled_job_ends_as_cancelled_and_one_that_another_took_is_left_alo
     settle(runtime, CERTAIN)
     assert now(runtime, unwanted).state is JobState.CANCELLED
     assert now(runtime, taken).state is JobState.RUNNING
+
+
+def test_a_job_whose_process_died_of_something_else_goes_back_before_its_lease_is_over(
+    runtime: Runtime, site: str
+) -> None:
+    job = claim(runtime, an_ingest_job(runtime.records, site))
+    settle(runtime, Death(1, used=0, limit=1, cause=Cause.OTHER))
+    back = now(runtime, job)
+    assert (back.state, back.reason) == (JobState.QUEUED, "lost_worker")
+    assert back.not_before is not None, "after the pause before another try"
+    with runtime.records.transaction() as tx:
+        jobs.change(
+            tx, job.id, states=[JobState.QUEUED], values={"attempts": 2, "not_before": None}
+        )
+    last = claim(runtime, job)
+    settle(runtime, Death(1, used=0, limit=1, cause=Cause.OTHER))
+    assert now(runtime, last).state is JobState.RUNNING, "upkeep ends it, with its history"
 
 
 class Greedy(Painter):

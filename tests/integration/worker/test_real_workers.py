@@ -1,6 +1,8 @@
 """Workers as real processes: drained from afar, grown too large, and stuck."""
 
 import json
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -27,6 +29,7 @@ pytestmark = pytest.mark.timeout(180)
 
 ODD = "tests.fixtures.odd_worker"
 MEMORY = 700 * 2**20
+LEASE = 30
 
 
 class House:
@@ -77,7 +80,7 @@ class House:
 @pytest.fixture
 def house(tmp_path: Path, valkey_url: str, redis: Redis) -> Iterator[House]:
     settings = {
-        "worker_memory": MEMORY, "consumer_seconds": 4, "lease_seconds": 30,
+        "worker_memory": MEMORY, "consumer_seconds": 4, "lease_seconds": LEASE,
         "heartbeat_seconds": 1, "log_level": "info",
     }  # fmt: skip
     with (
@@ -125,6 +128,19 @@ def test_what_takes_too_much_memory_ends_alone_and_its_neighbours_are_made(house
         assert house.pictures(job) == 1
         assert house.now(job).attempts <= 2
     assert house.stack.processes["generate"].poll() is None, "the worker itself goes on"
+
+
+def test_a_child_that_dies_gives_its_job_back_before_the_lease_is_over(house: House) -> None:
+    house.start()
+    (job,) = house.ask(SLOW)
+    house.wait(lambda: house.now(job).state is JobState.RUNNING)
+    os.kill(int(str(house.now(job).owner).rpartition(":")[2]), signal.SIGKILL)
+    house.wait(lambda: house.now(job).state is JobState.QUEUED, seconds=LEASE)
+    assert house.now(job).reason == "lost_worker"
+    time.sleep(house.stack.settings.retry_delay_seconds)
+    house.sender.hint_release(house.release, again=True)  # as upkeep does
+    house.wait(lambda: house.is_over(job))
+    assert (house.now(job).state, house.now(job).attempts) == (JobState.SUCCEEDED, 2)
 
 
 def test_a_member_of_a_running_batch_is_cancelled_at_once_and_alone(house: House) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from shared.settings import Settings
 from worker import memory
-from worker.memory import Death, Warden, kills, there_is, used_by
+from worker.memory import Cause, Death, Warden, kills, there_is, used_by
 
 MEBIBYTE = 2**20
 
@@ -101,7 +101,7 @@ def test_a_child_over_its_limit_is_ended_and_written_down_with_both_numbers(
     watching.look()
     assert child.process.wait(5) == -signal.SIGKILL
     (death,) = deaths
-    assert death.is_certain
+    assert death.cause is Cause.LIMIT
     assert death.limit == 100 * MEBIBYTE < death.used < 300 * MEBIBYTE
     watching.look()
     assert len(deaths) == 1
@@ -120,19 +120,25 @@ def test_a_child_that_the_kernel_killed_for_memory_is_written_down_as_a_suspect(
     child.process.wait()
     watching.look()
     (death,) = deaths
-    assert (death.pid, death.is_certain) == (child.process.pid, False)
+    assert (death.pid, death.cause) == (child.process.pid, Cause.KERNEL)
     assert death.used > 0
 
 
-def test_a_child_that_died_otherwise_is_left_to_its_lease(
+def test_a_child_that_died_otherwise_is_written_down_unless_the_worker_stops(
     warden: Callable[..., Warden], child: Child, deaths: list[Death]
 ) -> None:
-    watching = warden(1000)
-    watching.look()
+    watching, stopping = warden(1000), warden(1000)
+    stopping.let_end()
+    for one in (watching, stopping):
+        one.look()
     child.process.kill()
     child.process.wait()
-    watching.look()
+    stopping.look()
     assert deaths == []
+    watching.look()
+    watching.look()
+    (death,) = deaths
+    assert death.cause is Cause.OTHER
 
 
 def test_a_death_that_cannot_be_written_down_does_not_end_the_watch(
