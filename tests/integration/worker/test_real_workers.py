@@ -163,7 +163,8 @@ def test_a_worker_whose_consumer_stopped_ends_so_that_it_is_started_again(house:
     assert worker is not None
     assert Pulse(house.stack.settings, worker.name).age() is not None
     for queue in worker.offer.queues:
-        create_app(house.stack.settings).control.cancel_consumer(queue, reply=True, timeout=3)
+        control = create_app(house.stack.settings).control
+        assert control.cancel_consumer(queue, reply=True, timeout=10, limit=1)
     (waits,) = house.ask(1)
     process = house.stack.processes["generate"]
     house.wait(lambda: process.poll() is not None, seconds=30)
