@@ -90,7 +90,9 @@ def house(tmp_path: Path, valkey_url: str, redis: Redis) -> Iterator[House]:
         yield House(stack, records, redis)
 
 
-def test_a_worker_drains_from_afar_stays_drained_and_works_again(house: House) -> None:
+def test_a_worker_drains_from_afar_stays_drained_and_works_again(
+    house: House, redis: Redis
+) -> None:
     house.start()
     (slow,) = house.ask(SLOW)
     house.wait(lambda: house.now(slow).state is JobState.RUNNING)
@@ -101,12 +103,16 @@ def test_a_worker_drains_from_afar_stays_drained_and_works_again(house: House) -
     assert house.now(slow).state is JobState.SUCCEEDED, "what was in hand is finished"
 
     (late,) = house.ask(1)
+    redis.client_kill_filter(_type="normal", skipme=True)  # Celery connects anew
+    time.sleep(2)
+    assert house.now(late).state is JobState.QUEUED
     house.stack.kill("generate")
     house.start()  # as a supervisor would
     house.wait(lambda: house.taking() is Taking.DRAINED)
     time.sleep(1)
     assert house.now(late).state is JobState.QUEUED
 
+    redis.client_kill_filter(_type="normal", skipme=True)
     house.drains.undo([worker.name])
     house.wait(lambda: house.is_over(late))
     assert house.now(late).state is JobState.SUCCEEDED
