@@ -106,6 +106,16 @@ class Settings(Schema):
     drain_seconds: Seconds = Field(
         60, description="How long a generation worker goes on from batch to batch at a time."
     )
+    consumer_seconds: Seconds = Field(
+        60,
+        description="How long a worker may leave messages lying while it is idle before it ends, "
+        "to be started again.",
+    )
+    worker_memory: Bytes | None = Field(
+        None,
+        description="Memory that one child of a worker may take, bytes; unset, nine tenths of the "
+        "machine's or container's.",
+    )
 
     c2pa: Literal["off", "development", "certificate"] = Field(
         "development",

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -26,6 +27,7 @@ from shared.logging import job_context
 from shared.queue.status import StatusDocument
 from shared.records import Transaction
 from shared.schemas.jobs import JobError, JobRecord, JobState, Preview, Progress, Reason
+from worker.insisting import CANCEL_SECONDS, DRAIN_SECONDS, Insisting
 from worker.runtime import DRAINING, Runtime
 
 LOG: Final = logging.getLogger(__name__)
@@ -104,6 +106,11 @@ class Heartbeat:
         """Return whether another worker may hold the job by now."""
         age = time.monotonic() - self._renewed_at
         return job_id in self._lost or age > self._runtime.settings.lease_seconds
+
+    def lose(self, job_id: str) -> None:
+        """Take a job for lost from now on: it was ended or put back from beside."""
+        with self._lock:
+            self._lost.add(job_id)
 
     def is_cancelled(self, job_id: str) -> bool:
         """Return whether the caller asked for the job to stop."""
@@ -227,7 +234,24 @@ def run(runtime: Runtime, job_id: str, work: Work) -> None:
     ):
         here = tracing.current()
         tracing.record("claim", parent=here, began=began, ended=time.time())
-        _try(Attempt(runtime, job, heartbeat), work)
+        held = Attempt(runtime, job, heartbeat)
+        with _insisting(held):
+            _try(held, work)
+
+
+def _insisting(held: Attempt) -> Insisting:
+    """Return what ends this try where the work does not do it soon after it was told."""
+
+    def end(error: Exception) -> None:
+        LOG.warning("The work does not stop: its job is ended beside it")
+        held.heartbeat.lose(held.job.id)
+        end_badly(held.runtime, held.job, error)
+
+    cancelled = partial(held.heartbeat.is_cancelled, held.job.id)
+    return Insisting(
+        (CANCEL_SECONDS, cancelled, partial(end, CancelledError())),
+        (DRAIN_SECONDS, DRAINING.is_set, partial(end, DrainedError())),
+    )
 
 
 def context_of(job: JobRecord) -> AbstractContextManager[None]:

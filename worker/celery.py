@@ -6,6 +6,7 @@ from typing import Any
 
 from celery.signals import (
     setup_logging,
+    worker_process_init,
     worker_process_shutdown,
     worker_ready,
     worker_shutdown,
@@ -16,6 +17,8 @@ from shared import logging, tracing
 from shared.queue.app import create_app
 from shared.settings import load_settings
 from worker.announcing import Announcer
+from worker.consuming import Consumption
+from worker.memory import Warden, offer_to_kernel
 from worker.runtime import DRAINING
 from worker.schedule import beat_schedule
 
@@ -54,22 +57,35 @@ def _send_spans(**_ignored: Any) -> None:
     tracing.close()
 
 
+_announcers: list[Announcer] = []
+_wardens: list[Warden] = []
+
+
 @worker_shutting_down.connect
 def _start_draining(**_ignored: Any) -> None:
     # Celery tells only the parent; the event tells the children, whose work then ends by itself.
     DRAINING.set()
+    for announcer in _announcers:
+        announcer.let_end()
+    for warden in _wardens:
+        warden.let_end()
 
 
-_announcers: list[Announcer] = []
+@worker_process_init.connect
+def _be_the_one_to_go(**_ignored: Any) -> None:
+    offer_to_kernel()
 
 
 @worker_ready.connect
 def _announce(sender: Any, **_ignored: Any) -> None:
     # In the parent, which never computes: a child in a long step must still count as there.
-    queues = [queue.name for queue in sender.app.amqp.queues.consume_from.values()]
-    announcer = Announcer(settings, sender.hostname, queues)
+    consumption = Consumption(sender)
+    announcer = Announcer(settings, sender.hostname, consumption)
     _announcers.append(announcer)
     announcer.start()
+    warden = Warden(settings, lambda: consumption.children)
+    _wardens.append(warden)
+    warden.start()
     # What was loaded stays until the end. Unfrozen, the interpreter looks through all of it several
     # times before it ends: a second of processor time, and many on a busy machine.
     gc.freeze()
@@ -79,3 +95,5 @@ def _announce(sender: Any, **_ignored: Any) -> None:
 def _leave(**_ignored: Any) -> None:
     for announcer in _announcers:
         announcer.stop()
+    for warden in _wardens:
+        warden.stop()

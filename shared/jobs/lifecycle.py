@@ -9,6 +9,7 @@
 | running | succeeded, failed, cancelled | `finish`, `finish_all` | the holder of the fence, once |
 | running | failed, cancelled | `give_up` | upkeep: the lease ran out, no attempt is left   |
 | queued  | cancelled | `request_cancel`  | web                                             |
+| running | cancelled | `request_cancel`  | web, of a design job                            |
 | queued  | failed    | `give_up`         | upkeep; `expire` when its time is over          |
 
 Every move is one compare-and-set on the row: two who try the same move cannot both succeed, and
@@ -22,7 +23,7 @@ from typing import Any, Final
 from shared.errors import ConflictError
 from shared.jobs import fairness
 from shared.records import Transaction, jobs, waiting
-from shared.schemas.jobs import JobError, JobRecord, JobState, Reason
+from shared.schemas.jobs import JobError, JobKind, JobRecord, JobState, Reason
 
 QUEUED, RUNNING = JobState.QUEUED, JobState.RUNNING
 SUCCEEDED, FAILED, CANCELLED = JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED
@@ -234,6 +235,9 @@ def give_up(
 def request_cancel(tx: Transaction, job_id: str, *, site_id: str) -> JobRecord:
     """Cancel a queued job, or ask the worker of a running one to stop; again changes nothing.
 
+    A running design job ends at once: its pass cannot be stopped, for its neighbours go on, but
+    under a stale fence nothing of it is published.
+
     Raises:
         NotFoundError: there is no such job of this site.
         ConflictError: the job ended otherwise.
@@ -247,7 +251,12 @@ def request_cancel(tx: Transaction, job_id: str, *, site_id: str) -> JobRecord:
         "finished_at": now,
     }
     changed = jobs.change(tx, job_id, states=[QUEUED], values=values)
-    if changed is None and job.cancel_requested_at is None:
+    if changed is None and job.kind is JobKind.DESIGN:
+        asked = jobs.change(tx, job_id, states=[RUNNING], values={"cancel_requested_at": now})
+        if asked is not None:
+            reason = Reason.CANCELLED_BY_CALLER
+            changed = give_up(tx, asked, CANCELLED, reason=reason, error=None)
+    elif changed is None and job.cancel_requested_at is None:
         changed = jobs.change(tx, job_id, states=[RUNNING], values={"cancel_requested_at": now})
     latest = changed or jobs.get(tx, job_id, site_id=site_id)
     if latest.state in {SUCCEEDED, FAILED}:

@@ -17,13 +17,23 @@ class Part(Schema):
     """One thing that the front needs."""
 
     ok: bool
-    message: str | None = Field(None, description="What is wrong with it.")
+    message: str | None = Field(None, description="What is wrong with it, and how to mend it.")
 
 
 class Readiness(Schema):
     """What the front can do just now."""
 
     status: Literal["ready", "degraded", "unready"] = Field(
-        description="`degraded`: Redis is away, so jobs are taken and kept but not started yet."
+        description="`unready`: requests cannot be served. `degraded`: they can, and jobs are "
+        "taken and kept, but some are not started (Redis away, no worker for them) or the disk "
+        "fills up."
     )
-    parts: dict[str, Part] = Field(description="database, migrations, redis and store.")
+    parts: dict[str, Part] = Field(
+        description="database, migrations and store, without which nothing can be served; redis, "
+        "workers and disk."
+    )
+    workers: dict[str, int] = Field(
+        default_factory=dict,
+        description="How many workers take from each queue: train, generate, chores, upkeep. Empty "
+        "while Redis is away.",
+    )

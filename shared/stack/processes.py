@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import queue
 import signal
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,6 +36,8 @@ _LAST_GRACE_SECONDS: Final = 10.0
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 30.0
 _LOOP_SECONDS: Final = 0.1
+_LOOPING: Final = 3
+"""Deaths in a row, none after a longer life than the longest pause, that are told loudly."""
 
 
 @dataclass(frozen=True)
@@ -253,15 +256,19 @@ class _Kept(Process):  # type: ignore[misc]  # honcho ships no types
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             # The manager says when to stop. A handler, for SIG_IGN would be inherited.
             signal.signal(signum, lambda *_: None)
-        pause = _FIRST_PAUSE
+        pause, deaths = _FIRST_PAUSE, 0
         while True:
             started = time.monotonic()
             code = self._run_once()
             if self._stop.is_set():
                 break
-            if time.monotonic() - started > _LONGEST_PAUSE:
-                pause = _FIRST_PAUSE
+            lived = time.monotonic() - started
+            if lived > _LONGEST_PAUSE:
+                pause, deaths = _FIRST_PAUSE, 0
+            deaths += 1
             self._say(f"ended unasked ({_explain(code)}); starting it again in {pause:g} s")
+            if deaths >= _LOOPING:
+                self._cry(deaths, lived, code)
             if self._stop.wait(pause):
                 break
             pause = min(2 * pause, _LONGEST_PAUSE)
@@ -288,6 +295,17 @@ class _Kept(Process):  # type: ignore[misc]  # honcho ships no types
             with child.stdout:
                 for line in iter(child.stdout.readline, b""):
                     self._send_message(line)
+
+    def _cry(self, deaths: int, lived: float, code: int) -> None:
+        """Tell of a process that does not come up: one line among thousands would be missed."""
+        told = (
+            f"{self.name} HAS DIED {deaths} TIMES IN A ROW, the last time {lived:.1f} s after its "
+            f"start ({_explain(code)}). It does no work. Its lines above say why; `toile doctor` "
+            "looks for what is missing. The other processes go on."
+        )
+        bar = "!" * 78
+        for line in (bar, *textwrap.wrap(told, 76), bar):
+            self._say(line)
 
     def _say(self, text: str) -> None:
         self._send_message(f"{text}\n")

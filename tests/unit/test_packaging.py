@@ -114,6 +114,12 @@ def test_more_generation_workers_can_be_added() -> None:
     assert "%h" in PROCESSES["generate"], "two workers of one name would answer for each other"
 
 
+@pytest.mark.parametrize("name", WORKERS)
+def test_a_worker_is_asked_for_by_the_name_that_it_runs_under(name: str) -> None:
+    assert SERVICES[name]["healthcheck"]["test"] == ["CMD", "toile", "health", "worker", name]
+    assert f"HONCHO_PROCESS_NAME:-{name}}}@%h" in PROCESSES[name]
+
+
 def test_workers_have_time_to_put_their_work_back() -> None:
     for name in WORKERS:
         assert int(SERVICES[name]["stop_grace_period"].removesuffix("s")) >= 30

@@ -188,7 +188,7 @@ def _pass_in_halves(
     try:
         return list(_forward(generator, batch))
     except Exception as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         if len(batch) == 1:
             return [_too_large(batch[0])]
@@ -210,7 +210,8 @@ def _forward(generator: Generates, batch: Sequence[Sequence[Order]]) -> list[NDA
     return [pixels[end - len(member) : end] for member, end in zip(batch, ends, strict=True)]
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether an error says that the machine or device has too little memory."""
     return isinstance(error, MemoryError) or type(error).__name__ in _MEMORY_ERRORS
 
 

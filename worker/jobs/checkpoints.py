@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from shared.artifacts import ArtifactStore, keys
+from shared.errors import ToileError
 from worker.gan.checkpoint import Checkpoint, Checkpoints
 
 LOG: Final = logging.getLogger(__name__)
@@ -29,12 +30,14 @@ class ArtifactCheckpoints(Checkpoints):
         self._saved = 0
 
     def save(self, step: int, files: Mapping[str, bytes]) -> None:
-        """Write a checkpoint, then drop all but the newest two."""
+        """Write a checkpoint, then drop all but the newest two, and what was never finished."""
         self._saved += 1
         hashes = {name: self._put(name, data) for name, data in files.items()}
         self._put(_MANIFEST, json.dumps({"step": step, "files": hashes}).encode())
-        for folder in self._folders()[_KEPT:]:
+        whole = self._folders()
+        for folder in whole[_KEPT:]:
             self._drop(folder)
+        self._drop_unfinished(before=whole[0])
 
     def newest(self) -> Checkpoint | None:
         """Return the newest checkpoint that is whole, or None."""
@@ -54,18 +57,38 @@ class ArtifactCheckpoints(Checkpoints):
         marks = (key for key in self._store.keys(prefix) if key.endswith(f"/{_MANIFEST}"))
         return sorted((key.removesuffix(_MANIFEST) for key in marks), reverse=True)
 
+    def _drop_unfinished(self, *, before: str) -> None:
+        """Drop what a worker left that died while it wrote: each death would leave one more.
+
+        Not what is newer: another worker may be writing it now, and this one be stale.
+        """
+        prefix = keys.checkpoints(self._job_id)
+        found = list(self._store.keys(prefix))
+        whole = {key.removesuffix(_MANIFEST) for key in found if key.endswith(f"/{_MANIFEST}")}
+        for key in found:
+            folder = f"{key.rpartition('/')[0]}/"
+            if folder not in whole and folder < before:
+                self._store.delete(key)
+
     def _read(self, folder: str) -> Checkpoint | None:
         try:
             manifest = json.loads(self._store.read(f"{folder}{_MANIFEST}"))
-            files = {name: self._store.read(f"{folder}{name}") for name in manifest["files"]}
-        except (FileNotFoundError, ValueError, KeyError) as error:
+            hashes = dict(manifest["files"])
+            step = int(manifest["step"])
+            files = {name: self._store.read(f"{folder}{name}") for name in hashes}
+        except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
             LOG.warning("Checkpoint %s is incomplete (%r); trying the one before", folder, error)
             return None
-        for name, digest in manifest["files"].items():
+        except ToileError as error:
+            if error.retryable:  # a store that is away has not lost it
+                raise
+            LOG.warning("Checkpoint %s cannot be read (%s); trying the one before", folder, error)
+            return None
+        for name, digest in hashes.items():
             if hashlib.sha256(files[name]).hexdigest() != digest:
                 LOG.warning("Checkpoint %s is damaged in %s; trying the one before", folder, name)
                 return None
-        return Checkpoint(step=manifest["step"], files=files)
+        return Checkpoint(step=step, files=files)
 
     def _drop(self, folder: str) -> None:
         # The manifest goes first: what is half removed must not look whole.

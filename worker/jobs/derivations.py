@@ -26,7 +26,7 @@ from worker.jobs.deriving import (
 from worker.jobs.described import Described, described
 from worker.labels.styles import FEWEST, Styles
 from worker.pictures.patterns import LEAST_SIDE
-from worker.runtime import Runtime
+from worker.runtime import DRAINING, Runtime
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -46,6 +46,8 @@ def derive_stale(runtime: Runtime) -> int:
         found = derivations.due(tx, recipe_of(runtime))
     made = 0
     for due in found:
+        if DRAINING.is_set():  # the next beat finds them again
+            break
         try:
             derive(runtime, due)
         except (ToileError, FileNotFoundError):

@@ -24,8 +24,9 @@ from worker.designs.personal import Shopper, chosen, orders_for
 from worker.jobs.ahead import Ahead
 from worker.jobs.generators import Generators, Loaded, load_release
 from worker.jobs.leans import Leans
-from worker.jobs.publishing import Batch, Publisher
+from worker.jobs.publishing import Batch, Publisher, end_batch_badly
 from worker.jobs.shoppers import seen_by, shopper_of
+from worker.outgrown import is_suspect
 from worker.runtime import DRAINING, Runtime
 
 LOG: Final = logging.getLogger(__name__)
@@ -63,6 +64,8 @@ def drain(runtime: Runtime, hinted: str, generators: Generators = GENERATORS) ->
             claimed = ahead.take()
             if not claimed:
                 return
+            if _is_alone(claimed):
+                publisher.settle()
             batch = _pass(runtime, claimed, generators, ahead)
             if batch is None:
                 heartbeat.let_go(claimed)
@@ -71,28 +74,50 @@ def drain(runtime: Runtime, hinted: str, generators: Generators = GENERATORS) ->
     _hint_at_rest(runtime)
 
 
+class _SuspectError(Exception):
+    """One of a batch may be what took too much memory the last time: nothing may be beside it."""
+
+
 def _claim(runtime: Runtime, generators: Generators, heartbeat: Heartbeat) -> Sequence[JobRecord]:
     """Take the next batch, held from now on."""
+    try:
+        claimed, left = _claim_up_to(runtime, generators, runtime.settings.batch_limit)
+    except _SuspectError:  # what was taken is taken back: it would count as a try
+        claimed, left = _claim_up_to(runtime, generators, 1)
+    if claimed:
+        heartbeat.hold(claimed)
+        runtime.news.changed([job.id for job in claimed])
+        _hint(runtime, left)
+    return claimed
+
+
+def _claim_up_to(
+    runtime: Runtime, generators: Generators, most: int
+) -> tuple[Sequence[JobRecord], Sequence[str]]:
+    """Return the next batch, of at most so many images, and the releases that have more work."""
     with runtime.records.transaction() as tx:
         lifecycle.expire(tx, most=_EXPIRED_AT_ONCE)
         groups = waiting.groups(tx)
         claimed: list[JobRecord] = []
         for release_id in by_turn(groups, generators.loaded):
-            claimed = _claim_of(tx, runtime, release_id, groups)
+            claimed = _claim_of(tx, runtime, release_id, groups, most)
             if claimed:
                 break
-        is_full = _is_full(runtime, claimed)
+        if len(claimed) > 1 and is_suspect(tx, claimed):
+            raise _SuspectError
+        is_full = _is_full(runtime, claimed) or most < runtime.settings.batch_limit
         # Only a full batch can have left something behind of the same release.
         left = [
             release_id
             for release_id in waiting.release_ids(groups)
             if not claimed or release_id != claimed[0].release_id or is_full
         ]
-    if claimed:
-        heartbeat.hold(claimed)
-        runtime.news.changed([job.id for job in claimed])
-        _hint(runtime, left)
-    return claimed
+    return claimed, left
+
+
+def _is_alone(claimed: Sequence[JobRecord]) -> bool:
+    """Return whether this may be a member that takes too much memory, made alone for that."""
+    return len(claimed) == 1 and claimed[0].attempts > 1
 
 
 def _is_full(runtime: Runtime, claimed: Sequence[JobRecord]) -> bool:
@@ -102,7 +127,11 @@ def _is_full(runtime: Runtime, claimed: Sequence[JobRecord]) -> bool:
 
 
 def _claim_of(
-    tx: Transaction, runtime: Runtime, release_id: str, groups: Sequence[waiting.Group]
+    tx: Transaction,
+    runtime: Runtime,
+    release_id: str,
+    groups: Sequence[waiting.Group],
+    most: int,
 ) -> list[JobRecord]:
     return lifecycle.claim_designs(
         tx,
@@ -110,7 +139,7 @@ def _claim_of(
         worker=runtime.worker,
         lease=runtime.lease,
         max_attempts=runtime.settings.max_attempts,
-        most_images=runtime.settings.batch_limit,
+        most_images=most,
         groups=groups,
     )
 
@@ -120,7 +149,8 @@ def _pass(
 ) -> Batch | None:
     """Make what was claimed; meanwhile, where the batch was full, let the next one be claimed."""
     release_id = str(claimed[0].release_id)
-    is_full = _is_full(runtime, claimed)
+    # Beside one that may take too much memory nothing else is held: it would be suspected too.
+    is_full = _is_full(runtime, claimed) and not _is_alone(claimed)
     # A release that must be read first takes seconds, in which urgent jobs may come.
     if is_full and release_id in generators.loaded and not DRAINING.is_set():
         ahead.begin(release_id)
@@ -151,11 +181,15 @@ def _make(runtime: Runtime, claimed: Sequence[JobRecord], generators: Generators
         trace = tracing.current()
         try:
             loaded = generators.get(runtime, release_id)
+        except Exception as error:  # noqa: BLE001 - as below
+            for job in jobs:  # alone, each would want the same release
+                end_badly(runtime, job, error)
+            return None
+        try:
             started, began = time.perf_counter(), time.time()
             members = _drawn(runtime, loaded, jobs, specs)
         except Exception as error:  # noqa: BLE001 - whatever it is, each member must end as a state
-            for job in jobs:
-                end_badly(runtime, job, error)
+            end_batch_badly(runtime, jobs, error)
             return None
     encoder = None if loaded.sight is None else loaded.sight.eye.encoder
     seconds = time.perf_counter() - started

@@ -21,7 +21,7 @@ from worker.gan.checkpoint import pack, unpack
 from worker.gan.data import Dataset
 from worker.jobs.datasets import encode_colours, encode_labels, load_dataset, starts_of
 from worker.pictures.crowd import Crowd
-from worker.runtime import Runtime
+from worker.runtime import DRAINING, Runtime
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -266,7 +266,11 @@ def refresh_stale(runtime: Runtime) -> int:
     """
     with runtime.records.reading() as tx:
         stale = indexes.stale(tx)
-    return sum(refresh_index(runtime, catalog_id, site_id=site_id) for site_id, catalog_id in stale)
+    return sum(
+        refresh_index(runtime, catalog_id, site_id=site_id)
+        for site_id, catalog_id in stale
+        if not DRAINING.is_set()  # the next beat finds them again
+    )
 
 
 def _grown(runtime: Runtime, index: Index, version: int) -> Built:

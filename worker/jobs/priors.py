@@ -12,7 +12,7 @@ from shared.shoppers.files import read_gallery
 from shared.taste import Gallery, Prior
 from shared.taste import prior as prior_of
 from shared.taste.logistic import Observations
-from worker.runtime import Runtime
+from worker.runtime import DRAINING, Runtime
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -32,7 +32,11 @@ def learn_priors(runtime: Runtime) -> int:
         every = [
             (site.id, index) for site in sites.every(tx) for index in indexes.of_site(tx, site.id)
         ]
-    return sum(_learn(runtime, site_id, index) for site_id, index in every)
+    return sum(
+        _learn(runtime, site_id, index)
+        for site_id, index in every
+        if not DRAINING.is_set()  # the next beat finds them again
+    )
 
 
 def _learn(runtime: Runtime, site_id: str, index: Index) -> bool:

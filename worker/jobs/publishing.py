@@ -14,15 +14,17 @@ from shared import ids
 from shared.artifacts import Artifact, keys
 from shared.errors import StoreUnavailableError
 from shared.jobs import lifecycle
+from shared.jobs.lifecycle import LeaseLostError
 from shared.metrics import BATCH_IMAGES, BATCH_JOBS, BATCH_SECONDS, DEVICE_SECONDS, Tally
 from shared.queue.pace import Pace
 from shared.records import designs
 from shared.schemas.jobs import DesignSpec, JobRecord, JobState
 from worker.attempt import CancelledError, Heartbeat, end_badly
-from worker.designs.batch import Member
+from worker.designs.batch import Member, is_out_of_memory
 from worker.designs.encoding import Made, Picture, encoded, hashes_of
 from worker.jobs import spans
 from worker.jobs.spans import Pass
+from worker.outgrown import put_back_apart
 from worker.runtime import Runtime
 
 LOG: Final = logging.getLogger(__name__)
@@ -97,6 +99,10 @@ class Publisher:
         """
         self._caught_up.wait()
 
+    def settle(self) -> None:
+        """Return once all that was handed over is published, and no job of it is held."""
+        self._queue.join()
+
     def publish(self, batch: Batch) -> None:
         """Hand a batch over; waits while another one waits."""
         self._caught_up.wait()
@@ -109,10 +115,10 @@ class Publisher:
             try:
                 self._publish(batch)
             except Exception as error:  # noqa: BLE001 - whatever it is, each member must end
-                for job in batch.jobs:
-                    end_badly(self._runtime, job, error)
+                end_batch_badly(self._runtime, batch.jobs, error)
             finally:
                 self._heartbeat.let_go(batch.jobs)
+                self._queue.task_done()
 
     def _publish(self, batch: Batch) -> None:
         publishing = time.time()
@@ -169,6 +175,8 @@ class Publisher:
         return [self._encode(job, member) for job, member in part]
 
     def _encode(self, job: JobRecord, member: Member) -> Made:
+        if self._heartbeat.has_lost(job.id):
+            return Made(error=LeaseLostError(f"Job {job.id} is over, or another's.", id=job.id))
         if self._heartbeat.is_cancelled(job.id):
             return Made(error=CancelledError())
         return encoded(member)
@@ -220,6 +228,19 @@ class Publisher:
                 rows.append({**row, "perceptual_hash": next(hashes)})
                 start += len(picture.data)
         return rows
+
+
+def end_batch_badly(runtime: Runtime, batch: Sequence[JobRecord], error: Exception) -> None:
+    """Turn what a whole batch raised into its jobs' states.
+
+    Where there was too little memory for all of them, each is tried alone: one may be to blame.
+    """
+    if len(batch) > 1 and is_out_of_memory(error):
+        most = runtime.settings.max_attempts
+        put_back_apart(runtime.records, runtime.sender, batch, max_attempts=most)
+        return
+    for job in batch:
+        end_badly(runtime, job, error)
 
 
 def _packs(

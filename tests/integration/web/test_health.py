@@ -16,11 +16,13 @@ from shared.artifacts.local import LocalArtifacts
 from shared.artifacts.store import Artifact
 from shared.errors import StoreUnavailableError
 from shared.jobs.submit import send
+from shared.queue.presence import Offer, Presence, Taking
 from shared.queue.sender import Sender
 from shared.records import Records, jobs, migrate
 from shared.settings import Settings
 from tests.fixtures.front import client_of
 from tests.fixtures.shop import Shop
+from web.api import health
 from web.app import create_app
 from web.runtime import EXTENSION
 
@@ -43,11 +45,45 @@ def lonely(
     app.extensions[EXTENSION].close()
 
 
+@pytest.fixture
+def workers(redis: Redis) -> Presence:
+    """A worker for each queue."""
+    presence = Presence(redis, seconds=600)
+    for name, queues in (("train", ["train"]), ("chores", ["chores", "upkeep"])):
+        presence.announce(f"{name}@test", Offer(queues=tuple(queues)))
+    return presence
+
+
+@pytest.mark.usefixtures("workers")
 def test_a_front_that_has_everything_is_ready(nobody: FlaskClient) -> None:
     assert nobody.get("/healthz").get_json() == {"status": "ok"}
     answer = nobody.get("/readyz")
     assert (answer.status_code, answer.get_json()["status"]) == (200, "ready")
-    assert set(answer.get_json()["parts"]) == {"database", "migrations", "redis", "store"}
+    parts = {"database", "migrations", "redis", "store", "workers", "disk"}
+    assert set(answer.get_json()["parts"]) == parts
+    told = answer.get_json()["workers"]
+    assert told == {"train": 1, "generate": 1, "chores": 1, "upkeep": 1}
+
+
+def test_a_queue_that_no_worker_takes_from_is_told(nobody: FlaskClient, workers: Presence) -> None:
+    workers.announce("train@test", Offer(queues=("train",), taking=Taking.DRAINED))
+    answer = nobody.get("/readyz")
+    assert (answer.status_code, answer.get_json()["status"]) == (200, "degraded")
+    part = answer.get_json()["parts"]["workers"]
+    assert part["ok"] is False
+    assert "No worker trains" in part["message"]
+    assert "designs" not in part["message"]
+    assert answer.get_json()["workers"]["train"] == 0
+
+
+@pytest.mark.usefixtures("workers")
+def test_little_room_on_the_disk_is_told_with_how_much(
+    nobody: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "_LEAST_BYTES", 2**60)
+    answer = nobody.get("/readyz")
+    assert (answer.status_code, answer.get_json()["status"]) == (200, "degraded")
+    assert "MiB are free" in answer.get_json()["parts"]["disk"]["message"]
 
 
 def test_without_redis_jobs_are_taken_and_sent_later(

@@ -112,6 +112,16 @@ def test_a_process_that_dies_is_started_again_and_the_others_go_on(start: Start)
     assert keeper.stop() == 0
 
 
+def test_a_process_that_does_not_come_up_is_told_loudly(start: Start) -> None:
+    keeper = start("worker: echo up; exec sleep 600\nflaky: echo no module; exit 3\n")
+    keeper.wait_for("!" * 78, times=2)
+    told = " ".join(keeper.lines)
+    assert "flaky.1 HAS DIED 3 TIMES IN A ROW" in told
+    assert "toile doctor" in told
+    assert keeper.lines.count("up") == 1
+    assert keeper.stop() == 0
+
+
 def test_a_process_that_is_killed_is_started_again(start: Start) -> None:
     keeper = start("worker: echo $$ > worker.pid; echo up; exec sleep 600\n")
     keeper.wait_for("up")
