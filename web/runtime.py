@@ -7,7 +7,9 @@ from typing import Final
 from flask import current_app
 from redis import Redis
 
-from shared.artifacts import ArtifactStore, open_store
+from shared.artifacts import ArtifactStore
+from shared.keeping.opening import open_checked
+from shared.keeping.room import Room
 from shared.provenance.signing import Signing
 from shared.queue.connection import connect
 from shared.queue.pace import Paces
@@ -48,6 +50,7 @@ class Runtime:
     waiting: threading.BoundedSemaphore
     looking: threading.BoundedSemaphore
     signing: Signing
+    room: Room
 
     def close(self) -> None:
         """Close all connections."""
@@ -66,7 +69,7 @@ def open_runtime(
     """Open the ways out; what is passed in is used as it is."""
     redis = connect(settings)
     opened = records or Records(settings.database)
-    kept = store or open_store(settings)
+    kept = store or open_checked(settings, opened)
     presence = Presence(redis, seconds=settings.worker_grace_seconds)
     return Runtime(
         settings=settings,
@@ -84,6 +87,7 @@ def open_runtime(
         waiting=threading.BoundedSemaphore(max(1, int(settings.web_threads * _WAITING_SHARE))),
         looking=threading.BoundedSemaphore(_LOOKING),
         signing=Signing(settings),
+        room=Room.of(settings),
     )
 
 
