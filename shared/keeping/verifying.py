@@ -132,7 +132,7 @@ class Verifier:
         """Compare the hash of a release's hashes, which its card and its designs speak of."""
         release_id = named.by.split(" ", 1)[1]
         with self._records.reading() as tx:
-            expected = artifacts.release_hashes(tx).get(release_id)
+            expected = artifacts.release_hash(tx, release_id)
             kept = {one.key: one.sha256 for one in artifacts.below(tx, named.key)}
         hashes = {key.removeprefix(named.key): kept[key] for key in keys if key in kept}
         found = hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()

@@ -232,10 +232,9 @@ def packs(tx: Transaction, after_key: str, *, most: int) -> dict[str, list[Pack]
     return found
 
 
-def release_hashes(tx: Transaction) -> dict[str, str]:
-    """Return the hash of each release's hashes, by id."""
-    rows = tx.session.execute(select(ReleaseRow.id, ReleaseRow.sha256).order_by(ReleaseRow.id))
-    return {release_id: digest for release_id, digest in rows}
+def release_hash(tx: Transaction, release_id: str) -> str | None:
+    """Return the hash of a release's hashes; None where it is gone."""
+    return tx.session.scalars(select(ReleaseRow.sha256).where(ReleaseRow.id == release_id)).first()
 
 
 def new_hold() -> str:

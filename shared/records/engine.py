@@ -99,6 +99,20 @@ class Records:
         with _translated(), self._glancer.connect() as connection:
             yield Glance(connection)
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Transaction]:
+        """Open a transaction that reads one state of the database, however long it takes.
+
+        Raises:
+            DatabaseUnavailableError: the database does not answer.
+        """
+        engine = self.engine
+        if engine.dialect.name == "postgresql":
+            engine = engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        yield from self._open(engine)
+
     def _open(self, engine: Engine) -> Iterator[Transaction]:
         with _translated(), Session(engine, expire_on_commit=False) as session, session.begin():
             yield Transaction(session, self._clock)
