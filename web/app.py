@@ -16,7 +16,7 @@ from shared.queue.status import StatusBoard
 from shared.records import Records
 from shared.schemas.problems import Problem
 from shared.settings import Settings
-from web import bodies, documents, errors
+from web import bodies, documents, errors, room
 from web.answers import SECURE
 from web.api import (
     alerts,
@@ -116,6 +116,7 @@ def create_app(
 def _add_hooks(app: Flask) -> None:
     app.before_request(_begin)
     app.before_request(bodies.limit)
+    app.before_request(room.require)
     app.after_request(_finish)
 
 

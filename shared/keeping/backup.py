@@ -3,9 +3,9 @@
 1. A hold is written down: retention and the orphans' sweep remove nothing until it is over.
 2. The records are written from one snapshot of the database, into a folder of this machine.
 3. All artifacts that the snapshot's rows name are copied, each hashed on its way.
-4. Where one has vanished meanwhile (a catalog or shopper was erased), 2 and 3 are done again: rows that
-   are newer name it no more, and only what is new is copied. So the copy always holds what its rows
-   name, and what was erased is not in its rows.
+4. Where one has vanished meanwhile (a catalog or shopper was erased), 2 and 3 are done again: newer
+   rows name it no more, and only what is new is copied. So the copy always holds what its rows
+   name. What was copied before it was erased is not in the manifest, and is never put back.
 5. The records follow, and the manifest last: a backup without one was cut short.
 """
 
@@ -69,7 +69,7 @@ class Manifest(Schema):
         revision: of the tables.
         rows: by table.
         records: SHA-256 of each file of rows, in hex, by name.
-        artifacts: all that were copied.
+        artifacts: all that the rows name.
         missing: keys that rows name and that were not in the store: they were lost before.
     """
 
@@ -127,6 +127,7 @@ class _Copy:
         self._scratch = scratch
         self._on_progress = on_progress
         self._copied: dict[str, Copied] = {}
+        self._wanted_last: set[str] = set()
         self._bytes = 0
 
     def run(self) -> Manifest:
@@ -149,6 +150,7 @@ class _Copy:
             revision = portable.revision(tx)
             wanted = set(self._wanted(tx))
             named = self._named(tx)
+        self._wanted_last = wanted
         for key in sorted(wanted - self._copied.keys()):
             self._artifact(key)
         return rows, revision, frozenset(named - self._copied.keys())
@@ -201,7 +203,9 @@ class _Copy:
             revision=revision,
             rows=rows,
             records=hashes,
-            artifacts=tuple(self._copied[key] for key in sorted(self._copied)),
+            artifacts=tuple(
+                self._copied[key] for key in sorted(self._copied.keys() & self._wanted_last)
+            ),
             missing=tuple(missing),
         )
         told = json.dumps(manifest.model_dump(mode="json"), indent=1).encode()

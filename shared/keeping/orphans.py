@@ -1,8 +1,8 @@
 """Orphans: artifacts that no row names, left by workers that died between storing and publishing.
 
-Nothing is removed that is young: a worker stores first and publishes then, under a lease, and what it
-stored a lease and a day ago it will never publish. Nothing is removed of a kind that this code does
-not know: the bucket may be shared.
+Nothing is removed that is young: a worker stores first and publishes then, under a lease, and what
+it stored a lease and a day ago it will never publish. Nothing is removed of a kind that this code
+does not know: the bucket may be shared.
 """
 
 import logging
@@ -114,9 +114,7 @@ class Orphans:
             return []
         with self._records.reading() as tx:
             named = artifacts.named(tx, old, uploads_kept=self._uploads)
-        return [
-            one for key, one in old.items() if key not in named or self._is_stale(one, now)
-        ]
+        return [one for key, one in old.items() if key not in named or self._is_stale(one, now)]
 
     def _is_stale(self, entry: Entry, now: datetime) -> bool:
         """Return whether an extractor, which no row names, has not been made or used for long."""

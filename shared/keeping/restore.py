@@ -35,8 +35,8 @@ def restore(
 ) -> Manifest:
     """Put a backup's records and artifacts where there are none; stop all processes before.
 
-    The database may be of the other kind than the one that was backed up, and the tables of an older
-    Toile: they are brought up to date.
+    The database may be of the other kind than the one that was backed up, and the tables of an
+    older Toile: they are brought up to date.
 
     Args:
         records: the database.
@@ -107,7 +107,6 @@ class _Reading:
     def _require_whole(self, manifest: Manifest) -> None:
         expected = {one.key: one.sha256 for one in manifest.artifacts}
         wrong = sorted(key for key, digest in expected.items() if self._found.get(key) != digest)
-        wrong += sorted(self._found.keys() - expected.keys())
         for name, digest in manifest.records.items():
             path = self._scratch / name
             if not path.exists() or sha256_of(path) != digest:
@@ -118,6 +117,8 @@ class _Reading:
                 f"written, such as {', '.join(wrong[:_MOST_TOLD])}. The database is as it was.",
                 files=wrong,
             )
+        for key in self._found.keys() - expected.keys():
+            self._store.delete(key)  # erased while the backup was made
 
 
 def _require_known(name: str, file: IO[bytes]) -> None:

@@ -73,9 +73,7 @@ def remove_jobs(tx: Transaction, job_ids: Sequence[str]) -> list[str]:
     Returns:
         The keys of packs that no design points at any more: the caller's to delete.
     """
-    going = select(JobRow.id).where(
-        JobRow.id.in_(job_ids), JobRow.state.in_(_OVER), ~_is_wanted()
-    )
+    going = select(JobRow.id).where(JobRow.id.in_(job_ids), JobRow.state.in_(_OVER), ~_is_wanted())
     gone = list(tx.session.scalars(going.with_for_update()))
     freed = tx.session.scalars(
         delete(DesignRow).where(DesignRow.job_id.in_(gone)).returning(DesignRow.artifact)
@@ -148,9 +146,7 @@ def remove_superseded(tx: Transaction, going: Sequence[Superseded]) -> None:
 def _ended(site_id: str, before: datetime, most: int) -> Any:
     return (
         select(JobRow.id)
-        .where(
-            JobRow.site_id == site_id, JobRow.state.in_(_OVER), JobRow.finished_at < before
-        )
+        .where(JobRow.site_id == site_id, JobRow.state.in_(_OVER), JobRow.finished_at < before)
         .order_by(JobRow.finished_at, JobRow.id)
         .limit(most)
     )

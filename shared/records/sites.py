@@ -95,9 +95,7 @@ def set_schedule(tx: Transaction, name: str, seconds: float | None) -> Site:
     return _site(row)
 
 
-def set_retention(
-    tx: Transaction, name: str, *, designs: float | None, jobs: float | None
-) -> Site:
+def set_retention(tx: Transaction, name: str, *, designs: float | None, jobs: float | None) -> Site:
     """Set after how many days a site's designs and jobs go; None is the server's own, 0 never.
 
     Raises:

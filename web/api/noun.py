@@ -75,7 +75,7 @@ def noun(name: str, about: str, *, extra: ResponseDict | None = None) -> APIBlue
         url_prefix="/v1",
         abp_tags=[Tag(name=name, description=about)],
         abp_security=[{SECURITY: []}],
-        abp_responses={**problems(401, 404, 422, 500, 503), **(extra or {})},
+        abp_responses={**problems(401, 404, 422, 500, 503, 507), **(extra or {})},
     )
     blueprint.before_request(auth.require)
     blueprint.before_request(bodies.check)
