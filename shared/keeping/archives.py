@@ -103,8 +103,8 @@ def members(source: Path) -> Iterator[tuple[str, IO[bytes], int]]:
                 if file is None:
                     raise BackupError(f"{source} holds {member.name!r}, which is no file.")
                 yield member.name, file, member.size
-    except (tarfile.TarError, EOFError) as error:
-        raise BackupError(f"{source} is no whole backup ({error}).") from error
+    except tarfile.TarError as error:
+        raise BackupError(f"{source} is no backup, or was cut short ({error}).") from error
 
 
 def _of_folder(folder: Path) -> Iterator[tuple[str, IO[bytes], int]]:

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import tarfile
 import tempfile
 from collections.abc import Callable
 from itertools import islice
@@ -55,7 +56,10 @@ def restore(
         _require_empty(records, inner)
     with tempfile.TemporaryDirectory(prefix="toile-restore-") as scratch:
         reading = _Reading(inner, Path(scratch), on_progress)
-        manifest = reading.run(source)
+        try:
+            manifest = reading.run(source)
+        except (tarfile.TarError, EOFError) as error:
+            raise BackupError(f"{source} was cut short ({error}).") from error
         portable.load(records, Path(scratch), at=manifest.revision)
     return manifest
 

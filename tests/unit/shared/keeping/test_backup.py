@@ -213,7 +213,7 @@ def test_a_backup_that_was_cut_short_or_changed_is_refused_and_the_database_stay
     back_up(records, store, tmp_path / "a.tar")
     cut = (tmp_path / "a.tar").read_bytes()[:-9_000]
     (tmp_path / "a.tar").write_bytes(cut)
-    require_refused(tmp_path / "a.tar", tmp_path / "4", match="cut short|no whole|damaged")
+    require_refused(tmp_path / "a.tar", tmp_path / "4", match="cut short")
     require_refused(tmp_path / "nowhere", tmp_path / "5", match="no backup at")
 
 
