@@ -198,6 +198,10 @@ class DatabaseUnavailableError(ToileError):
     retryable = True
 
 
+class RecordsFullError(DiskFullError, DatabaseUnavailableError):
+    """The database's disk is full: as long as it is, nothing can be written, as if it were away."""
+
+
 class ConfigurationError(ToileError):
     """A setting is unknown, missing, or does not fit the others."""
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -24,6 +25,7 @@ from shared.logging import job_context
 from shared.queue.status import StatusDocument
 from shared.records import Transaction
 from shared.schemas.jobs import JobError, JobRecord, JobState, Progress, Reason
+from worker.patience import until_back
 from worker.runtime import DRAINING, Runtime
 
 LOG: Final = logging.getLogger(__name__)
@@ -219,8 +221,7 @@ def _try(attempt: Attempt, work: Work) -> None:
     LOG.info("Attempt %d at a %s job", attempt.job.attempts, attempt.job.kind)
     try:
         publish = work(attempt)
-        with attempt.runtime.records.transaction() as tx:
-            succeed(tx, attempt.job, publish(tx))
+        until_back(partial(_publish, attempt, publish))
     except Exception as error:  # noqa: BLE001 - whatever it is, it must end as a state
         end_badly(attempt.runtime, attempt.job, error)
     else:
@@ -228,6 +229,17 @@ def _try(attempt: Attempt, work: Work) -> None:
         for action in attempt.on_success:
             action()
     attempt.runtime.board.clear(attempt.job.id)
+
+
+def _publish(attempt: Attempt, publish: Publish) -> None:
+    """Publish and end the job, both or neither; it can be tried again."""
+    before = len(attempt.on_success)
+    try:
+        with attempt.runtime.records.transaction() as tx:
+            succeed(tx, attempt.job, publish(tx))
+    except BaseException:
+        del attempt.on_success[before:]  # what was to be done of rows that are not there
+        raise
 
 
 def succeed(tx: Transaction, job: JobRecord, outcome: Outcome) -> None:
@@ -290,9 +302,13 @@ def _finish(
     reason: str,
     error: Mapping[str, Any] | None,
 ) -> None:
-    try:
+
+    def write() -> None:
         with runtime.records.transaction() as tx:
             lifecycle.finish(tx, job, state, reason=reason, error=error)
+
+    try:
+        until_back(write)
     except LeaseLostError as lost:
         LOG.warning("Nothing written: %s", lost)
 
@@ -300,9 +316,13 @@ def _finish(
 def _put_back(
     runtime: Runtime, job: JobRecord, reason: str, delay: timedelta, message: str
 ) -> None:
-    try:
+
+    def write() -> JobRecord:
         with runtime.records.transaction() as tx:
-            back = lifecycle.put_back(tx, job, reason=reason, delay=delay, message=message)
+            return lifecycle.put_back(tx, job, reason=reason, delay=delay, message=message)
+
+    try:
+        back = until_back(write)
     except LeaseLostError as lost:
         LOG.warning("Nothing written: %s", lost)
         return

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.orm import Session
 
 from shared.clock import Clock, utc_now
-from shared.errors import DatabaseUnavailableError, DiskFullError, ToileError
+from shared.errors import DatabaseUnavailableError, RecordsFullError
 from shared.records.turns import Turns
 
 _WRITES: Final = "toile_writes"
@@ -75,7 +75,7 @@ class Records:
 
         Raises:
             DatabaseUnavailableError: the database does not answer.
-            DiskFullError: its disk is full; nothing was changed.
+            RecordsFullError: its disk is full; nothing was changed.
         """
         with _translated(), self._turns:
             yield from self._open(self._writer)
@@ -147,10 +147,10 @@ def _translated() -> Iterator[None]:
         ) from error
 
 
-def _unavailable(error: DBAPIError) -> ToileError:
+def _unavailable(error: DBAPIError) -> DatabaseUnavailableError:
     cause = str(error.orig).strip().splitlines()
     if _is_full(error.orig):
-        return DiskFullError(
+        return RecordsFullError(
             f"The database's disk is full ({cause[0] if cause else 'no room'}). Nothing was "
             "changed and nothing is damaged; make room, and the same request works again."
         )

@@ -15,7 +15,7 @@ from collections import deque
 from pathlib import Path
 from typing import Final, Self
 
-from shared.errors import DatabaseUnavailableError, DiskFullError, ToileError
+from shared.errors import DatabaseUnavailableError, RecordsFullError
 
 _FIRST_PAUSE: Final = 0.0002
 _LONGEST_PAUSE: Final = 0.001
@@ -154,9 +154,9 @@ def _locked(path: Path, until: float) -> int | None:
     return None
 
 
-def _unlockable(path: Path, error: OSError) -> ToileError:
+def _unlockable(path: Path, error: OSError) -> DatabaseUnavailableError:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return DiskFullError(
+        return RecordsFullError(
             f"The database's disk has no room for the lock file {path.name}. Nothing was changed; "
             "make room, and the same request works again."
         )

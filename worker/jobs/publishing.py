@@ -20,6 +20,7 @@ from shared.schemas.jobs import DesignSpec, JobRecord
 from worker.attempt import CancelledError, Heartbeat, end_badly
 from worker.designs.batch import Member
 from worker.designs.encoding import Made, Picture, encoded, hashes_of
+from worker.patience import until_back
 from worker.runtime import Runtime
 
 LOG: Final = logging.getLogger(__name__)
@@ -157,9 +158,14 @@ class Publisher:
         for row in rows:
             by_job[row["job_id"]].append(row)
         results = [(job, _result(spec, made, by_job[job.id])) for job, spec, made in good]
-        with self._runtime.records.transaction() as tx:
-            ended = lifecycle.finish_all(tx, results)
-            designs.publish(tx, [row for row in rows if row["job_id"] in ended])
+
+        def publish() -> frozenset[str]:
+            with self._runtime.records.transaction() as tx:
+                ended = lifecycle.finish_all(tx, results)
+                designs.publish(tx, [row for row in rows if row["job_id"] in ended])
+            return ended
+
+        ended = until_back(publish)
         for job, _ in results:
             if job.id not in ended:
                 LOG.warning(
