@@ -28,6 +28,7 @@ app = create_app(
     beat_schedule=beat_schedule(settings),
 )
 app.toile_settings = settings
+app.conf.worker_consumer = "worker.consuming:EnduringConsumer"
 
 
 @setup_logging.connect

@@ -28,8 +28,9 @@ def elsewhere(folder: Path, url: URL | None = None) -> Iterator[tuple[Records, C
     """Yield an empty database and store."""
     home = Settings(home=folder)
     with closing(Records(url or home.database)) as records:
-        yield records, CheckedStore(
-            LocalArtifacts(folder / "artifacts"), records, cache=folder / "cache"
+        yield (
+            records,
+            CheckedStore(LocalArtifacts(folder / "artifacts"), records, cache=folder / "cache"),
         )
 
 

@@ -20,7 +20,7 @@ LATER = timedelta(days=2)
 @pytest.fixture
 def later() -> datetime:
     """A moment at which all that is stored now is old enough to go."""
-    return datetime.now(UTC) + LATER  # noqa: DTZ005, TID251 - the store's own clock is the machine's
+    return datetime.now(UTC) + LATER  # noqa: TID251 - the store's own clock is the machine's
 
 
 def left_by_workers_that_died(inner: ArtifactStore, shop: Shop) -> set[str]:
@@ -117,9 +117,7 @@ def test_an_upload_waits_for_its_job_and_for_a_retry_of_one_that_failed(
 ) -> None:
     key = keys.upload(ids.new_id(ids.UPLOAD))
     store.put(key, b"zip")
-    spec = IngestSpec(
-        catalog_id=shop.catalog_id, source=UploadSource(artifact=key, name="a.zip")
-    )
+    spec = IngestSpec(catalog_id=shop.catalog_id, source=UploadSource(artifact=key, name="a.zip"))
     orphans = Orphans(records, store, settings)
     with records.transaction() as tx:
         job = enqueue(tx, shop.site_id, spec)

@@ -5,13 +5,20 @@ import pytest
 from sqlalchemy import update
 
 from shared.artifacts import ArtifactStore
-from shared.clock import utc_now
 from shared.errors import InvalidInputError, NotFoundError
 from shared.jobs.submit import enqueue
 from shared.keeping.checked import CheckedStore
 from shared.keeping.retention import Going, Retention
 from shared.keeping.verifying import Verifier
-from shared.records import Records, Transaction, artifacts, designs, jobs, preferences, shoppers, sites
+from shared.records import (
+    Records,
+    Transaction,
+    artifacts,
+    designs,
+    jobs,
+    shoppers,
+    sites,
+)
 from shared.records.tables import DesignRow, IdempotencyKeyRow, IndexRow, JobRow
 from shared.schemas.jobs import JobState
 from shared.settings import Settings

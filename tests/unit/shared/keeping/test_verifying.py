@@ -6,7 +6,6 @@ from tests.fixtures.postgres import ON_BOTH
 from tests.fixtures.shop import Shop
 
 
-
 def faults(records: Records, store: ArtifactStore, *, quick: bool = False) -> dict[str, Fault]:
     return {one.key: one.fault for one in Verifier(records, store, quick=quick).findings()}
 
