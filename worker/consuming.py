@@ -12,9 +12,9 @@ class EnduringConsumer(Consumer):
     """Celery's consumer, mended where it ends the worker instead of connecting again.
 
     When Redis goes, Celery 5.7 first takes the connection's transport away and then closes the
-    connection's channel, which asks that transport where Redis is. The AttributeError is none of the
-    errors that it expects while it closes, so the whole worker ends. By then the consumer has let go
-    of the connection, and nothing is left to do.
+    connection's channel, which asks that transport where Redis is. The AttributeError is none of
+    the errors that it expects while it closes, so the whole worker ends. By then the consumer has
+    let go of the connection, and nothing is left to do.
     """
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:

@@ -25,9 +25,9 @@ def until_back(
 ) -> Result:
     """Return what one transaction returns, tried again until the database takes it.
 
-    That may take longer than the lease: it is checked in the transaction itself, so that what another
-    worker has taken over meanwhile is refused then, and nothing is written twice. A database whose
-    disk is full counts as away. A worker that is to stop does not wait.
+    That may take longer than the lease: it is checked in the transaction itself, so that what
+    another worker has taken over meanwhile is refused then, and nothing is written twice. A
+    database whose disk is full counts as away. A worker that is to stop does not wait.
 
     Args:
         write: opens a transaction and writes; it must leave nothing behind when it fails.

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 
 import pytest
-from redis import Redis
 
 from shared.errors import DatabaseUnavailableError, RecordsFullError
 from shared.records import Records, jobs
@@ -23,8 +22,9 @@ from worker.runtime import DRAINING, Runtime
 
 
 @ON_BOTH
+@pytest.mark.usefixtures("redis")
 def test_while_the_database_is_away_nothing_is_accepted_and_callers_are_told_when_to_come_back(
-    settings: Settings, records: Records, redis: Redis
+    settings: Settings, records: Records
 ) -> None:
     shop = open_shop(records, "shop")
     app = create_app(settings, records=records)

@@ -5,7 +5,6 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from redis import Redis
 from sqlalchemy import text
 
 from shared.artifacts.local import LocalArtifacts
@@ -70,8 +69,9 @@ def test_an_artifact_for_which_there_is_no_room_leaves_nothing_behind(disk: Path
     store.put("designs/third", b"x" * 2**20)
 
 
+@pytest.mark.usefixtures("redis")
 def test_the_front_refuses_work_while_the_disk_is_nearly_full_and_answers_polls(
-    own: Settings, records: Records, disk: Path, redis: Redis
+    own: Settings, records: Records, disk: Path
 ) -> None:
     shop = open_shop(records, "shop")
     job = an_ingest_job(records, shop.site_id)
@@ -96,8 +96,9 @@ def _stores(attempt: Attempt) -> Publish:
     return lambda _tx: Outcome({})
 
 
+@pytest.mark.usefixtures("redis")
 def test_a_job_that_finds_the_disk_full_fails_with_that_reason_and_the_next_one_succeeds(
-    own: Settings, records: Records, disk: Path, redis: Redis
+    own: Settings, records: Records, disk: Path
 ) -> None:
     runtime = open_runtime(own)
     shop = open_shop(records, "shop")

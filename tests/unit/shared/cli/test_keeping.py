@@ -17,8 +17,9 @@ def shop(own: Settings, tables: None) -> Shop:  # noqa: ARG001 - the tables must
         return fill_shop(records, open_store(own), "shop")
 
 
+@pytest.mark.usefixtures("own")
 def test_a_backup_is_made_put_back_and_verified(
-    toile: Toile, shop: Shop, own: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    toile: Toile, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert toile("verify").code == 0
     assert "written down" in toile("verify").out
@@ -41,8 +42,9 @@ def test_a_backup_is_made_put_back_and_verified(
     assert [one["fault"] for one in told["findings"]] == ["missing"]
 
 
+@pytest.mark.usefixtures("shop")
 def test_a_backup_into_a_folder_tells_what_was_lost_and_ends_with_1(
-    toile: Toile, shop: Shop, own: Settings, tmp_path: Path
+    toile: Toile, own: Settings, tmp_path: Path
 ) -> None:
     assert own.artifact_folder is not None
     next((own.artifact_folder / "reports").rglob("report.html")).unlink()
@@ -51,8 +53,9 @@ def test_a_backup_into_a_folder_tells_what_was_lost_and_ends_with_1(
     assert (tmp_path / "copy" / "manifest.json").is_file()
 
 
+@pytest.mark.usefixtures("shop")
 def test_orphans_are_listed_and_removed_when_asked(
-    toile: Toile, shop: Shop, own: Settings, monkeypatch: pytest.MonkeyPatch
+    toile: Toile, own: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     open_store(own).put("designs/pack_lost", b"lost")
     assert "There are 0 orphans" in toile("orphans").out
@@ -67,9 +70,8 @@ def test_orphans_are_listed_and_removed_when_asked(
     assert not open_store(own).exists("designs/pack_lost")
 
 
-def test_retention_tells_what_would_go_and_a_site_has_its_own(
-    toile: Toile, shop: Shop, own: Settings
-) -> None:
+@pytest.mark.usefixtures("shop")
+def test_retention_tells_what_would_go_and_a_site_has_its_own(toile: Toile, own: Settings) -> None:
     assert toile("retention").out.startswith("Would go: 0 jobs with 0 designs")
     assert "for 30 days" in toile("site", "retention", "shop", "--designs", 30).out
     with closing(Records(own.database)) as records, records.reading() as tx:

@@ -157,8 +157,9 @@ def test_what_was_lost_before_is_told_of_and_the_rest_is_copied(
     assert len(made.artifacts) > 10
 
 
+@pytest.mark.usefixtures("shop")
 def test_no_backup_takes_the_place_of_another_and_a_failed_one_leaves_nothing(
-    records: Records, store: CheckedStore, shop: Shop, tmp_path: Path,
+    records: Records, store: CheckedStore, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     target = tmp_path / "a.tar"
@@ -179,8 +180,9 @@ def test_no_backup_takes_the_place_of_another_and_a_failed_one_leaves_nothing(
         assert not artifacts.is_held(tx)
 
 
+@pytest.mark.usefixtures("shop")
 def test_nothing_is_restored_over_what_is_there_unless_forced(
-    records: Records, store: CheckedStore, shop: Shop, tmp_path: Path
+    records: Records, store: CheckedStore, tmp_path: Path
 ) -> None:
     back_up(records, store, tmp_path / "a.tar")
     with elsewhere(tmp_path / "other") as (new, copy):
@@ -255,8 +257,9 @@ def test_a_job_that_ran_goes_on_in_the_copy(
             assert lifecycle.still_held(tx, [job], lease=LEASE) == {job.id: False}
 
 
+@pytest.mark.usefixtures("shop")
 def test_the_manifest_names_what_is_in_the_backup(
-    records: Records, store: CheckedStore, inner: ArtifactStore, shop: Shop, tmp_path: Path
+    records: Records, store: CheckedStore, inner: ArtifactStore, tmp_path: Path
 ) -> None:
     back_up(records, store, tmp_path / "copy", folder=True)
     told = Manifest.model_validate_json((tmp_path / "copy" / "manifest.json").read_bytes())

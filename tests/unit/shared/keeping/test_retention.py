@@ -143,8 +143,9 @@ def test_jobs_that_left_nothing_go_and_those_that_made_something_stay(
             assert jobs.get(tx, kept)
 
 
+@pytest.mark.usefixtures("shop")
 def test_a_site_has_its_own_retention_before_the_servers(
-    records: Records, store: CheckedStore, shop: Shop, settings: Settings
+    records: Records, store: CheckedStore, settings: Settings
 ) -> None:
     age(records)
     with records.transaction() as tx:
@@ -195,8 +196,9 @@ def test_an_older_index_goes_when_a_newer_one_is_used(
 
 
 @ON_BOTH
+@pytest.mark.usefixtures("shop")
 def test_two_rounds_at_once_do_no_harm(
-    records: Records, store: CheckedStore, inner: ArtifactStore, shop: Shop, settings: Settings
+    records: Records, store: CheckedStore, inner: ArtifactStore, settings: Settings
 ) -> None:
     age(records)
     wrong: list[BaseException] = []
@@ -216,8 +218,9 @@ def test_two_rounds_at_once_do_no_harm(
     assert list(inner.keys("designs/")) == []
 
 
+@pytest.mark.usefixtures("shop")
 def test_while_a_backup_holds_the_artifacts_nothing_goes(
-    records: Records, store: CheckedStore, shop: Shop, settings: Settings
+    records: Records, store: CheckedStore, settings: Settings
 ) -> None:
     age(records)
     with records.transaction() as tx:

@@ -1,3 +1,5 @@
+import pytest
+
 from shared.artifacts import ArtifactStore, keys
 from shared.keeping.checked import CheckedStore
 from shared.keeping.verifying import Fault, Verifier
@@ -10,8 +12,9 @@ def faults(records: Records, store: ArtifactStore, *, quick: bool = False) -> di
     return {one.key: one.fault for one in Verifier(records, store, quick=quick).findings()}
 
 
+@pytest.mark.usefixtures("shop")
 def test_a_whole_shop_has_no_findings_and_all_is_looked_at(
-    records: Records, store: CheckedStore, inner: ArtifactStore, shop: Shop
+    records: Records, store: CheckedStore, inner: ArtifactStore
 ) -> None:
     looked: list[int] = []
     verifier = Verifier(records, store, on_progress=looked.append)

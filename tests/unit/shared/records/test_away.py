@@ -53,8 +53,9 @@ def test_a_database_that_was_replaced_is_read_anew(
     assert names(records) == ["before"]
 
 
+@pytest.mark.usefixtures("records")
 def test_a_database_that_another_program_holds_is_told_and_found_again(
-    records: Records, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "_BUSY_SECONDS", 0.2)
     impatient = Records(settings.database)

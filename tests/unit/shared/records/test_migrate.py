@@ -103,8 +103,9 @@ def test_of_several_that_start_at_once_one_migrates_and_all_go_on(settings: Sett
 
 
 @ON_BOTH
+@pytest.mark.usefixtures("settings")
 def test_a_filled_database_goes_back_revision_by_revision_and_forward_again(
-    settings: Settings, records: Records, tmp_path: Path
+    records: Records, tmp_path: Path
 ) -> None:
     store = LocalArtifacts(tmp_path / "artifacts")
     shop = fill_shop(records, store, "shop")
