@@ -9,10 +9,12 @@ from shared import logging
 from shared.queue.app import create_app
 from shared.settings import load_settings
 from worker.announcing import Announcer
+from worker.consuming import endure
 from worker.runtime import DRAINING
 from worker.schedule import beat_schedule
 
 settings = load_settings()
+endure()
 
 app = create_app(
     settings,
@@ -28,7 +30,6 @@ app = create_app(
     beat_schedule=beat_schedule(settings),
 )
 app.toile_settings = settings
-app.conf.worker_consumer = "worker.consuming:EnduringConsumer"
 
 
 @setup_logging.connect

@@ -1,27 +1,27 @@
-"""Taking messages: Celery's consumer, which outlives a lost connection."""
+"""Taking messages through a connection to Redis that may be lost, and a worker that outlives it."""
 
-import logging
-from typing import Final
+from typing import Any
 
-from celery.worker.consumer import Consumer
-
-LOG: Final = logging.getLogger(__name__)
+from kombu.transport.redis import Channel, Transport
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 
-class EnduringConsumer(Consumer):
-    """Celery's consumer, mended where it ends the worker instead of connecting again.
+class EnduringChannel(Channel):
+    """Kombu's channel, which says that its connection is gone in a way that Celery knows.
 
-    When Redis goes, Celery 5.7 first takes the connection's transport away and then closes the
-    connection's channel, which asks that transport where Redis is. The AttributeError is none of
-    the errors that it expects while it closes, so the whole worker ends. By then the consumer has
-    let go of the connection, and nothing is left to do.
+    When Redis goes, Celery 5.7 takes the transport away from the connection first. Whoever uses a
+    channel of it then, to close it or to acknowledge the message of a task that was under way, gets
+    an AttributeError, which none of them expects: the whole worker ends. A lost connection they
+    expect: they go on, and the message, not acknowledged, comes once more and finds nothing to do.
     """
 
-    def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Let go of a connection that is lost; what then starts makes a new one."""
-        try:
-            super().on_connection_error_after_connected(exc)
-        except AttributeError as error:
-            if self.connection is not None:
-                raise
-            LOG.warning("The lost connection to Redis was closed roughly (%s)", error)
+    def _connparams(self, asynchronous: bool = False) -> Any:  # noqa: FBT001, FBT002 - kombu's signature
+        if self.connection.client is None:
+            message = "this connection to Redis was lost, and another one has taken its place"
+            raise RedisConnectionError(message)
+        return super()._connparams(asynchronous=asynchronous)
+
+
+def endure() -> None:
+    """Let this process' connections to Redis use such channels."""
+    Transport.Channel = EnduringChannel
