@@ -7,17 +7,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Final, Protocol
+from typing import IO, Final, Protocol, cast
 
 from shared.errors import BackupError
 
 _PART: Final = ".part"
 
 
+class Source(Protocol):
+    """What a member's bytes are read from."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return so many bytes, or all; none at the end."""
+        ...
+
+
 class Sink(Protocol):
     """Takes members in their order."""
 
-    def add(self, name: str, source: IO[bytes], size: int) -> None:
+    def add(self, name: str, source: Source, size: int) -> None:
         """Write a member of so many bytes."""
         ...
 
@@ -26,7 +34,7 @@ class _FolderSink:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def add(self, name: str, source: IO[bytes], size: int) -> None:
+    def add(self, name: str, source: Source, size: int) -> None:
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
@@ -41,11 +49,11 @@ class _TarSink:
     def __init__(self, tar: tarfile.TarFile) -> None:
         self._tar = tar
 
-    def add(self, name: str, source: IO[bytes], size: int) -> None:
+    def add(self, name: str, source: Source, size: int) -> None:
         member = tarfile.TarInfo(name)
         member.size, member.mode = size, 0o600
         try:
-            self._tar.addfile(member, source)
+            self._tar.addfile(member, cast("IO[bytes]", source))  # it only reads
         except tarfile.TarError as error:
             raise _changed(name) from error
 

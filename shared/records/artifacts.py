@@ -131,15 +131,10 @@ def bytes_of(tx: Transaction, site_id: str) -> int:
             )
         )
     )
-    whole = select(func.coalesce(func.sum(ArtifactRow.size), 0)).where(
-        or_(ArtifactRow.owner == site_id, ArtifactRow.owner.in_(owners))
-    )
-    pictures = select(func.coalesce(func.sum(DesignRow.length), 0)).where(
-        DesignRow.site_id == site_id
-    )
-    return int(tx.session.execute(whole).scalar_one()) + int(
-        tx.session.execute(pictures).scalar_one()
-    )
+    mine = or_(ArtifactRow.owner == site_id, ArtifactRow.owner.in_(owners))
+    whole = select(func.sum(ArtifactRow.size)).where(mine)
+    pictures = select(func.sum(DesignRow.length)).where(DesignRow.site_id == site_id)
+    return sum(int(tx.session.execute(one).scalar_one() or 0) for one in (whole, pictures))
 
 
 def hold(tx: Transaction, hold_id: str, *, seconds: float) -> None:

@@ -116,23 +116,34 @@ def superseded(tx: Transaction, before: datetime, *, most: int) -> list[Supersed
     The newest of each catalog is what all use; an older one may still be read by who opened it
     before. An index that a derivation was made from stays as long as that does.
     """
-    found = []
-    for table in (DerivationRow, IndexRow):
-        newer = aliased(table)
-        is_old = exists().where(
-            newer.catalog_id == table.catalog_id,
-            newer.created_at < before,
-            or_(
-                newer.created_at > table.created_at,
-                and_(newer.created_at == table.created_at, newer.id > table.id),
-            ),
-        )
-        query = select(table.id, table.artifact).where(is_old)
-        if table is IndexRow:
-            query = query.where(~exists().where(DerivationRow.index_id == IndexRow.id))
-        for identifier, artifact in tx.session.execute(query.order_by(table.id).limit(most)):
-            found.append(Superseded(kind=table.__tablename__, id=identifier, artifact=artifact))
-    return found
+    unused = ~exists().where(DerivationRow.index_id == IndexRow.id)
+    return [
+        *_superseded(tx, DerivationRow, before, most),
+        *_superseded(tx, IndexRow, before, most, unused),
+    ]
+
+
+def _superseded(
+    tx: Transaction,
+    table: type[DerivationRow] | type[IndexRow],
+    before: datetime,
+    most: int,
+    *also: ColumnElement[bool],
+) -> list[Superseded]:
+    newer = aliased(table)
+    is_old = exists().where(
+        newer.catalog_id == table.catalog_id,
+        newer.created_at < before,
+        or_(
+            newer.created_at > table.created_at,
+            and_(newer.created_at == table.created_at, newer.id > table.id),
+        ),
+    )
+    query = select(table.id, table.artifact).where(is_old, *also).order_by(table.id).limit(most)
+    return [
+        Superseded(kind=table.__tablename__, id=identifier, artifact=artifact)
+        for identifier, artifact in tx.session.execute(query)
+    ]
 
 
 def remove_superseded(tx: Transaction, going: Sequence[Superseded]) -> None:

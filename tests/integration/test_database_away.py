@@ -97,6 +97,6 @@ def test_a_worker_that_is_to_stop_waits_for_no_database() -> None:
     DRAINING.set()
     try:
         with pytest.raises(RecordsFullError):
-            until_back(full, sleep=pytest.fail)
+            until_back(full, sleep=lambda _seconds: pytest.fail("it waited"))
     finally:
         DRAINING.clear()

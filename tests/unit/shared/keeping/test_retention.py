@@ -50,7 +50,7 @@ def test_designs_stay_for_ever_unless_the_operator_says_otherwise(
     age(records, timedelta(days=4_000))
     assert Retention(records, store, settings).run() == Going()
     with records.reading() as tx:
-        assert designs.get(tx, shop.site_id, shop.design_ids[0])
+        assert designs.get(tx, shop.site_id, shop.design_ids[0]).design.position == 0
 
 
 @ON_BOTH
@@ -82,7 +82,7 @@ def test_what_a_shopper_spoke_of_stays_and_so_does_a_young_job(
     assert kept.run().jobs == 0
     with records.reading() as tx:
         assert len(designs.of_job(tx, shop.jobs["design"])) == 8
-        assert jobs.get(tx, young)
+        assert jobs.get(tx, young).id == young
 
 
 def like(records: Records, shop: Shop, item: str) -> None:
@@ -140,7 +140,7 @@ def test_jobs_that_left_nothing_go_and_those_that_made_something_stay(
         with pytest.raises(NotFoundError):
             jobs.get(tx, bare)
         for kept in (waiting, *shop.jobs.values()):
-            assert jobs.get(tx, kept)
+            assert jobs.get(tx, kept).id == kept
 
 
 @pytest.mark.usefixtures("shop")

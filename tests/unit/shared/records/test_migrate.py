@@ -118,7 +118,7 @@ def test_a_filled_database_goes_back_revision_by_revision_and_forward_again(
             assert migrate.differences(records) == []
             assert counts(records) == counted
             with records.reading() as tx:
-                assert designs.get(tx, shop.site_id, shop.design_ids[0])
+                assert designs.get(tx, shop.site_id, shop.design_ids[0]).design.position == 0
             migrate.downgrade(records, revision)
     for revision in reversed(migrate.revisions()):
         migrate.upgrade(records, revision)

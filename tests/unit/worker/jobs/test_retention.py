@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from shared.artifacts import ArtifactStore
 from shared.artifacts.local import LocalArtifacts
 from shared.errors import StoreUnavailableError
 from tests.fixtures.shop import fill_shop
@@ -49,8 +48,7 @@ class Away(LocalArtifacts):
 def test_a_store_or_redis_that_is_away_ends_a_round_and_no_worker(
     runtime: Runtime, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    away: ArtifactStore = Away(tmp_path)
-    retention.let_go(replace(runtime, store=away))
+    retention.let_go(replace(runtime, store=Away(tmp_path)))
     assert "goes on from here" in caplog.text
     lonely = Redis.from_url(f"unix://{tmp_path}/no.sock")
     runtime.store.put("designs/pack_1", b"lost")
