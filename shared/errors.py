@@ -144,6 +144,25 @@ class StoreUnavailableError(ToileError):
     retryable = True
 
 
+class DiskFullError(ToileError):
+    """The disk of the records or artifacts has too little room left."""
+
+    reason = "disk_full"
+    retryable = True
+
+
+class ArtifactDamagedError(ToileError):
+    """An artifact's bytes are not those that were stored."""
+
+    reason = "artifact_damaged"
+
+
+class BackupError(ToileError):
+    """A backup is not whole, not of this format, or would overwrite something."""
+
+    reason = "backup"
+
+
 class QueueUnavailableError(ToileError):
     """Redis does not answer."""
 
@@ -184,6 +203,10 @@ class DatabaseUnavailableError(ToileError):
 
     reason = "database_unavailable"
     retryable = True
+
+
+class RecordsFullError(DiskFullError, DatabaseUnavailableError):
+    """The database's disk is full: as long as it is, nothing can be written, as if it were away."""
 
 
 class ConfigurationError(ToileError):

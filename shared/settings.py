@@ -152,6 +152,31 @@ class Settings(Schema):
         True, description="Whether a new trend report's moodboards are drawn without being asked."
     )
 
+    disk_floor: int = Field(
+        2**28,
+        ge=0,
+        description="Work is refused while less is free for records or artifacts, bytes; 0: never.",
+    )
+    design_retention_days: float = Field(
+        0, ge=0, description="Days after which a finished job's designs go; 0: never."
+    )
+    job_retention_days: float = Field(
+        90, ge=0, description="Days after which a job goes that left nothing behind; 0: never."
+    )
+    upload_retention_days: float = Field(
+        7, ge=0, description="Days for which the file of a failed upload waits to be retried."
+    )
+    cache_retention_days: float = Field(
+        90, ge=0, description="Days after which what a training can learn again goes; 0: never."
+    )
+    orphan_seconds: Seconds = Field(
+        86_400,
+        description="Age, beyond a lease, at which an artifact that no row names is removed.",
+    )
+    retention_seconds: Seconds = Field(
+        600, description="How often retention looks for what is to go."
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _split_roots(cls, values: dict[str, object]) -> dict[str, object]:

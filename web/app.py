@@ -15,7 +15,7 @@ from shared.queue.status import StatusBoard
 from shared.records import Records
 from shared.schemas.problems import Problem
 from shared.settings import Settings
-from web import bodies, cors, documents, errors
+from web import bodies, cors, documents, errors, room
 from web.answers import SECURE
 from web.api import (
     alerts,
@@ -138,6 +138,7 @@ def _add_hooks(app: Flask) -> None:
     app.before_request(_begin)
     app.before_request(cors.preflight)
     app.before_request(bodies.limit)
+    app.before_request(room.require)
     app.after_request(_finish)
 
 

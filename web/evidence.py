@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from shared.errors import NotFoundError
+from shared.keeping.checked import require_whole
 from shared.pictures.likeness import SAME, differences
 from shared.provenance.apart import look_apart
 from shared.provenance.mark import creator_tool
@@ -80,6 +81,7 @@ def stored_picture(place: DesignPlace) -> bytes:
 
     Raises:
         NotFoundError: the row is there, the bytes are not.
+        ArtifactDamagedError: they are not the bytes that were stored.
     """
     return answers.from_store(lambda: _read(place), f"design {place.design.id}")
 
@@ -87,8 +89,10 @@ def stored_picture(place: DesignPlace) -> bytes:
 def _read(place: DesignPlace) -> bytes:
     store = runtime().store
     if place.length is None:
-        return store.read(place.artifact)
-    return store.read_range(place.artifact, place.start, place.length)
+        data = store.read(place.artifact)
+    else:
+        data = store.read_range(place.artifact, place.start, place.length)
+    return require_whole(data, place.design.sha256, place.artifact)
 
 
 def _by_look(sha256: str, opened: Opened, manifest: Manifest) -> Provenance:

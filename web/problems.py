@@ -74,6 +74,18 @@ KINDS: Final = MappingProxyType(
             "TOILE_PICTURE_LIMIT are the limits, in bytes.",
         ),
         errors.StoreUnavailableError.reason: Kind(503, "The artifact store is away", _AWAY),
+        errors.DiskFullError.reason: Kind(
+            507,
+            "The disk is full",
+            "Ask again later: nothing was kept of the request. The operator can make room; "
+            "TOILE_DISK_FLOOR says how much must stay free.",
+        ),
+        errors.ArtifactDamagedError.reason: Kind(
+            500,
+            "A stored file is damaged",
+            "Tell the operator the key in the details: `toile verify` lists what is damaged, and a "
+            "backup has it whole.",
+        ),
         errors.QueueUnavailableError.reason: Kind(503, "Redis is away", _AWAY),
         errors.DatabaseUnavailableError.reason: Kind(503, "The database is away", _AWAY),
         errors.NoWorkerError.reason: Kind(

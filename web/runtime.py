@@ -9,8 +9,10 @@ from flask import current_app
 from prometheus_client import CollectorRegistry, ProcessCollector
 from redis import Redis
 
-from shared.artifacts import ArtifactStore, open_store
+from shared.artifacts import ArtifactStore
 from shared.jobs.view import view, wait_of
+from shared.keeping.opening import open_checked
+from shared.keeping.room import Room
 from shared.metrics import Counters
 from shared.provenance.signing import Signing
 from shared.queue.connection import connect
@@ -68,6 +70,7 @@ class Runtime:
     counters: Counters
     registry: CollectorRegistry
     requests: Requests
+    room: Room
 
     def close(self) -> None:
         """Close all connections."""
@@ -88,8 +91,8 @@ def open_runtime(
     """Open the ways out; what is passed in is used as it is."""
     redis = connect(settings)
     opened = records or Records(settings.database)
-    kept = store or open_store(settings)
     uses = Uses(opened)
+    kept = store or open_checked(settings, opened)
     presence = Presence(redis, seconds=settings.worker_grace_seconds)
     registry, counters = CollectorRegistry(), Counters(redis)
     ProcessCollector(registry=registry)
@@ -120,6 +123,7 @@ def open_runtime(
         counters=counters,
         registry=registry,
         requests=Requests(registry),
+        room=Room.of(settings),
     )
 
 

@@ -28,6 +28,7 @@ from shared.queue.status import StatusDocument
 from shared.records import Transaction
 from shared.schemas.jobs import JobError, JobRecord, JobState, Preview, Progress, Reason
 from worker.insisting import CANCEL_SECONDS, DRAIN_SECONDS, Insisting
+from worker.patience import until_back
 from worker.runtime import DRAINING, Runtime
 
 LOG: Final = logging.getLogger(__name__)
@@ -272,9 +273,8 @@ def _try(attempt: Attempt, work: Work) -> None:
     try:
         with tracing.span("work"):
             publish = work(attempt)
-        with tracing.span("publish"), attempt.runtime.records.transaction() as tx:
-            outcome = publish(tx)
-            succeed(tx, attempt.job, outcome)
+        with tracing.span("publish"):
+            outcome = until_back(partial(_publish, attempt, publish))
     except Exception as error:  # noqa: BLE001 - whatever it is, it must end as a state
         end_badly(attempt.runtime, attempt.job, error)
     else:
@@ -283,6 +283,19 @@ def _try(attempt: Attempt, work: Work) -> None:
         for action in attempt.on_success:
             action()
     attempt.runtime.board.clear(attempt.job.id)
+
+
+def _publish(attempt: Attempt, publish: Publish) -> Outcome:
+    """Publish and end the job, both or neither; it can be tried again."""
+    before = len(attempt.on_success)
+    try:
+        with attempt.runtime.records.transaction() as tx:
+            outcome = publish(tx)
+            succeed(tx, attempt.job, outcome)
+    except BaseException:
+        del attempt.on_success[before:]  # what was to be done of rows that are not there
+        raise
+    return outcome
 
 
 def succeed(tx: Transaction, job: JobRecord, outcome: Outcome) -> None:
@@ -350,9 +363,13 @@ def _finish(
     reason: str,
     error: Mapping[str, Any] | None,
 ) -> None:
-    try:
+
+    def write() -> None:
         with runtime.records.transaction() as tx:
             lifecycle.finish(tx, job, state, reason=reason, error=error)
+
+    try:
+        until_back(write)
     except LeaseLostError as lost:
         LOG.warning("Nothing written: %s", lost)
     else:
@@ -362,9 +379,13 @@ def _finish(
 def _put_back(
     runtime: Runtime, job: JobRecord, reason: str, delay: timedelta, message: str
 ) -> None:
-    try:
+
+    def write() -> JobRecord:
         with runtime.records.transaction() as tx:
-            back = lifecycle.put_back(tx, job, reason=reason, delay=delay, message=message)
+            return lifecycle.put_back(tx, job, reason=reason, delay=delay, message=message)
+
+    try:
+        back = until_back(write)
     except LeaseLostError as lost:
         LOG.warning("Nothing written: %s", lost)
         return

@@ -18,11 +18,13 @@ from shared.queue.app import create_app
 from shared.settings import load_settings
 from worker.announcing import Announcer
 from worker.consuming import Consumption
+from worker.enduring import endure
 from worker.memory import Warden, offer_to_kernel
 from worker.runtime import DRAINING
 from worker.schedule import beat_schedule
 
 settings = load_settings()
+endure()
 
 app = create_app(
     settings,
@@ -30,6 +32,7 @@ app = create_app(
         "worker.tasks.generation",
         "worker.tasks.indexing",
         "worker.tasks.ingest",
+        "worker.tasks.retention",
         "worker.tasks.training",
         "worker.tasks.trends",
         "worker.tasks.upkeep",

@@ -12,7 +12,8 @@ from typing import Final
 from redis import Redis
 
 from shared import tracing
-from shared.artifacts import ArtifactStore, open_store
+from shared.artifacts import ArtifactStore
+from shared.keeping.opening import open_checked
 from shared.metrics import Counters, Tally
 from shared.queue.connection import connect
 from shared.queue.events import News
@@ -75,10 +76,11 @@ def open_runtime(settings: Settings) -> Runtime:
     """Open the ways out. Call it in the process that works: connections do not survive a fork."""
     tracing.configure(settings, service="toile-worker")
     redis = connect(settings)
+    records = Records(settings.database)
     return Runtime(
         settings=settings,
-        records=Records(settings.database),
-        store=open_store(settings),
+        records=records,
+        store=open_checked(settings, records),
         sender=Sender.from_settings(settings),
         board=StatusBoard(redis),
         paces=Paces(redis),

@@ -23,6 +23,7 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
         Task.SCHEDULE_REPORTS: min(60.0, settings.trend_schedule_seconds),
         Task.INDEX: _INDEX_SECONDS,
         Task.TASTES: _TASTES_SECONDS,
+        Task.RETENTION: settings.retention_seconds,
     }
     return {
         task.value: {"task": task.value, "schedule": seconds, "options": {"expires": seconds}}

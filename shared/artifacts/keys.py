@@ -89,9 +89,12 @@ def derivation(catalog_id: str, derivation_id: str) -> str:
     return f"catalogs/{catalog_id}/derivations/{derivation_id}.npz"
 
 
-def taste_prior(site_id: str, encoder: str) -> str:
-    """What a site's shoppers like on the whole, for what an encoder (by its digest) sees."""
-    return f"priors/{site_id}/{encoder}.npz"
+def taste_prior(site_id: str, encoder: str, prior_id: str) -> str:
+    """What a site's shoppers like on the whole, for what an encoder (by its digest) sees.
+
+    New each time: an artifact that a row names never changes.
+    """
+    return f"priors/{site_id}/{encoder}/{prior_id}.npz"
 
 
 def probe() -> str:

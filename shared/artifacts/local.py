@@ -1,19 +1,22 @@
 """Artifacts in a folder of this machine."""
 
+import errno
 import hashlib
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from shared.artifacts.store import Artifact, ArtifactStore
-from shared.errors import InvalidInputError, StoreUnavailableError
+from shared.artifacts.store import Artifact, ArtifactStore, Entry
+from shared.errors import DiskFullError, InvalidInputError, StoreUnavailableError
 
 _CHUNK: Final = 1 << 20
 _TEMPORARY: Final = ".part-"
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class LocalArtifacts(ArtifactStore):
@@ -35,7 +38,8 @@ class LocalArtifacts(ArtifactStore):
                 with _translated(key):
                     file.flush()
                     os.fsync(file.fileno())
-            temporary.replace(target)
+            with _translated(key):
+                temporary.replace(target)
         except BaseException:
             with suppress(OSError):
                 temporary.unlink()
@@ -77,6 +81,43 @@ class LocalArtifacts(ArtifactStore):
             if path.is_file() and not path.name.startswith(_TEMPORARY):
                 yield path.relative_to(self._folder).as_posix()
 
+    def entries(self, after: str = "") -> Iterator[Entry]:
+        """Walk the folder, each part of it by name; leftovers of writers that died are skipped."""
+        yield from self._entries(self._folder, tuple(after.split("/")) if after else ())
+
+    def tidy(self, before: datetime) -> int:
+        """Remove the temporary files of writers that were killed."""
+        gone = 0
+        for path in self._folder.rglob(f"{_TEMPORARY}*"):
+            with suppress(FileNotFoundError):
+                if datetime.fromtimestamp(path.stat().st_mtime, UTC) < before:
+                    path.unlink()
+                    gone += 1
+        return gone
+
+    def _entries(self, folder: Path, after: tuple[str, ...]) -> Iterator[Entry]:
+        try:
+            inside = sorted(os.scandir(folder), key=lambda one: one.name)
+        except FileNotFoundError:
+            return
+        for one in inside:
+            if after and one.name < after[0]:
+                continue
+            behind = after[1:] if after and one.name == after[0] else ()
+            if one.is_dir(follow_symlinks=False):
+                yield from self._entries(folder / one.name, behind)
+            elif not one.name.startswith(_TEMPORARY) and not (after and one.name == after[0]):
+                with suppress(FileNotFoundError):
+                    yield self._entry(folder / one.name)
+
+    def _entry(self, path: Path) -> Entry:
+        found = path.stat()
+        return Entry(
+            key=path.relative_to(self._folder).as_posix(),
+            size=found.st_size,
+            modified=datetime.fromtimestamp(found.st_mtime, UTC),
+        )
+
     def _path(self, key: str) -> Path:
         path = (self._folder / key).resolve()
         if not path.is_relative_to(self._folder):
@@ -103,6 +144,12 @@ def _translated(key: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno in _FULL:
+            raise DiskFullError(
+                f"The artifact folder has no room for another file ({error.strerror}). Nothing of "
+                "it was kept. Make room, or give TOILE_ARTIFACTS_URL a larger disk.",
+                key=key,
+            ) from error
         raise StoreUnavailableError(
             f"The artifact folder took no file ({error.strerror}). See that there is space, and "
             "that Toile may write there; `toile doctor` looks.",

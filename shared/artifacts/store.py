@@ -1,6 +1,7 @@
 """The port that every artifact store fills, and the choice between them."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -14,6 +15,14 @@ class Artifact(Schema):
     key: str
     size: int
     sha256: str
+
+
+class Entry(Schema):
+    """What a store lists: a key, its size in bytes, and when it was last written, UTC."""
+
+    key: str
+    size: int
+    modified: datetime
 
 
 class ArtifactStore(Protocol):
@@ -52,6 +61,17 @@ class ArtifactStore(Protocol):
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys below a prefix, in no order."""
+        ...
+
+    def entries(self, after: str = "") -> Iterator[Entry]:
+        """Yield all that there is in an order of its own, behind a key that it yielded before.
+
+        What was put before this began and is not deleted meanwhile is yielded once.
+        """
+        ...
+
+    def tidy(self, before: datetime) -> int:
+        """Remove what writers that died before then left half-written; returns how many files."""
         ...
 
 

@@ -77,6 +77,37 @@ def schedule(name: str, seconds: str) -> None:
 
 
 @site.command()
+@click.argument("name")
+@click.option("--designs", default="default", help="DAYS for which designs stay; 0 is for ever.")
+@click.option("--jobs", default="default", help="DAYS for which jobs stay that left nothing.")
+def retention(name: str, designs: str, jobs: str) -> None:
+    """Set for how many days a site's designs and jobs are kept after they are finished.
+
+    What is not named goes back to TOILE_DESIGN_RETENTION_DAYS and TOILE_JOB_RETENTION_DAYS, as does
+    the word `default`. `toile retention` shows what would go.
+    """
+    wanted = {"designs": _days(designs), "jobs": _days(jobs)}
+    with open_records(load_settings()) as records, records.transaction() as tx:
+        changed = sites.set_retention(tx, name, **wanted)
+    told = ", ".join(f"{what} {_kept(days)}" for what, days in wanted.items())
+    click.echo(f"Of {changed.name}: {told}.")
+
+
+def _days(text: str) -> float | None:
+    try:
+        return None if text == "default" else float(text)
+    except ValueError:
+        message = f"{text!r} is neither a number of days nor `default`."
+        raise click.UsageError(message) from None
+
+
+def _kept(days: float | None) -> str:
+    if days is None:
+        return "are kept as long as the server says"
+    return f"are kept for {days:g} days" if days else "are kept for ever"
+
+
+@site.command()
 @click.argument("model")
 @click.argument("name")
 @click.option("--stop", is_flag=True, help="Take the model back; designs that it made stay.")

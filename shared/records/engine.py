@@ -1,5 +1,6 @@
 """The database: one engine a process, and transactions over it."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -8,16 +9,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, select
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.orm import Session
 
 from shared.clock import Clock, utc_now
-from shared.errors import DatabaseUnavailableError
+from shared.errors import DatabaseUnavailableError, RecordsFullError
 from shared.records.turns import Turns
 
 _WRITES: Final = "toile_writes"
 _GLANCES: Final = "toile_glances"
 _BUSY_SECONDS: Final = 30
+# Of PostgreSQL: disk_full, and out of memory or connections, which pass.
+_DISK_FULL: Final = "53100"
 
 
 class Transaction:
@@ -72,8 +75,9 @@ class Records:
 
         Raises:
             DatabaseUnavailableError: the database does not answer.
+            RecordsFullError: its disk is full; nothing was changed.
         """
-        with self._turns:
+        with _translated(), self._turns:
             yield from self._open(self._writer)
 
     @contextmanager
@@ -94,6 +98,20 @@ class Records:
         """
         with _translated(), self._glancer.connect() as connection:
             yield Glance(connection)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Transaction]:
+        """Open a transaction that reads one state of the database, however long it takes.
+
+        Raises:
+            DatabaseUnavailableError: the database does not answer.
+        """
+        engine = self.engine
+        if engine.dialect.name == "postgresql":
+            engine = engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        yield from self._open(engine)
 
     def _open(self, engine: Engine) -> Iterator[Transaction]:
         with _translated(), Session(engine, expire_on_commit=False) as session, session.begin():
@@ -122,14 +140,78 @@ def _translated() -> Iterator[None]:
         if error.connection_invalidated:
             raise _unavailable(error) from error
         raise
+    except sqlite3.Error as error:  # raised by the driver itself while it connects
+        raise DatabaseUnavailableError(
+            f"The database did not answer ({error}). Nothing was changed; try again, and if it "
+            "goes on run `toile doctor`."
+        ) from error
 
 
 def _unavailable(error: DBAPIError) -> DatabaseUnavailableError:
     cause = str(error.orig).strip().splitlines()
+    if _is_full(error.orig):
+        return RecordsFullError(
+            f"The database's disk is full ({cause[0] if cause else 'no room'}). Nothing was "
+            "changed and nothing is damaged; make room, and the same request works again."
+        )
     return DatabaseUnavailableError(
         f"The database did not answer ({cause[0] if cause else type(error.orig).__name__}). "
         "Nothing was changed; try again, and if it goes on run `toile doctor`."
     )
+
+
+def _is_full(error: object) -> bool:
+    if isinstance(error, sqlite3.Error):
+        return error.sqlite_errorcode == sqlite3.SQLITE_FULL if _has_code(error) else False
+    return getattr(error, "sqlstate", None) == _DISK_FULL
+
+
+def _has_code(error: sqlite3.Error) -> bool:
+    # Errors that Python's driver raises itself have none.
+    return getattr(error, "sqlite_errorcode", None) is not None
+
+
+class _SameFile:
+    """Sees that the file under the database's name is the one that a connection has open.
+
+    SQLite goes on writing to a file that was moved away or deleted: jobs would be accepted into
+    nowhere. And where none is, it makes an empty one, which hides that it is gone.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._was_there = False
+
+    def connecting(self, connection: sqlite3.Connection, record: Any) -> None:
+        """Note which file it is; only the first connection of a process may make one."""
+        record.info["file"] = self._mark()
+        self._was_there = True
+        del connection
+
+    def before_connecting(self, *_: object) -> None:
+        """Refuse to make a new file where one was."""
+        if self._was_there and not self._file.exists():
+            message = f"the file {self._file} is gone"
+            raise sqlite3.OperationalError(message)
+
+    def taken(self, _connection: object, record: Any, _proxy: object) -> None:
+        """Refuse a connection whose file is not the one of that name any more."""
+        if record.info.get("file") != self._mark():
+            raise DisconnectionError
+
+    def _mark(self) -> tuple[int, int] | None:
+        try:
+            found = self._file.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+
+def _watch(engine: Engine, file: Path) -> None:
+    same = _SameFile(file)
+    event.listen(engine, "do_connect", same.before_connecting)
+    event.listen(engine, "connect", same.connecting)
+    event.listen(engine, "checkout", same.taken)
 
 
 def _sqlite_engine(url: URL) -> Engine:
@@ -137,6 +219,9 @@ def _sqlite_engine(url: URL) -> Engine:
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False})
+
+    if file is not None:
+        _watch(engine, file)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: object) -> None:

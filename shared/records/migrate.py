@@ -60,6 +60,11 @@ def newest() -> str:
     return head
 
 
+def revisions() -> list[str]:
+    """Return all revisions that this code knows, the newest first."""
+    return [one.revision for one in ScriptDirectory(str(_FOLDER)).walk_revisions()]
+
+
 def differences(records: Records) -> list[object]:
     """Return how the database's tables differ from the code's; empty when they agree."""
     with records.engine.connect() as connection:

@@ -23,6 +23,8 @@ _OFTENEST: Final = 60.0  # beat looks once a minute
 _SELDOMEST: Final = 366 * 86_400.0
 _SHOWN: Final = 6
 _USE_SECONDS: Final = 60
+_LEAST_DAYS: Final = 1 / 24
+_MOST_DAYS: Final = 36_500.0
 
 
 def create(tx: Transaction, name: str) -> Site:
@@ -94,6 +96,25 @@ def set_schedule(tx: Transaction, name: str, seconds: float | None) -> Site:
         )
     row = _named(tx, name)
     row.trend_schedule_seconds = seconds
+    tx.session.flush()
+    return _site(row)
+
+
+def set_retention(tx: Transaction, name: str, *, designs: float | None, jobs: float | None) -> Site:
+    """Set after how many days a site's designs and jobs go; None is the server's own, 0 never.
+
+    Raises:
+        NotFoundError: there is no site of that name.
+        InvalidInputError: it is less than 0, or above 0 and less than an hour.
+    """
+    for days in (designs, jobs):
+        if days is not None and days != 0 and not _LEAST_DAYS <= days <= _MOST_DAYS:
+            raise InvalidInputError(
+                f"A retention is 0 (for ever), or from an hour (0.042) to {_MOST_DAYS:g} days; got "
+                f"{days:g}."
+            )
+    row = _named(tx, name)
+    row.design_retention_days, row.job_retention_days = designs, jobs
     tx.session.flush()
     return _site(row)
 

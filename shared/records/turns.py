@@ -6,6 +6,7 @@ moments only, so that a front's look met one of them seldom. Here a writer that 
 next one. SQLite's own locks stay what keeps the file whole; this only orders those who ask.
 """
 
+import errno
 import fcntl
 import os
 import threading
@@ -14,7 +15,7 @@ from collections import deque
 from pathlib import Path
 from typing import Final, Self
 
-from shared.errors import DatabaseUnavailableError
+from shared.errors import DatabaseUnavailableError, RecordsFullError
 
 _FIRST_PAUSE: Final = 0.0002
 _LONGEST_PAUSE: Final = 0.001
@@ -130,7 +131,10 @@ def _locked(path: Path, until: float) -> int | None:
 
     It looks again and again, because a `flock` that waits cannot be given up.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _unlockable(path, error) from error
     pause = _FIRST_PAUSE
     try:
         while True:
@@ -148,6 +152,18 @@ def _locked(path: Path, until: float) -> int | None:
         raise
     os.close(descriptor)
     return None
+
+
+def _unlockable(path: Path, error: OSError) -> DatabaseUnavailableError:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return RecordsFullError(
+            f"The database's disk has no room for the lock file {path.name}. Nothing was changed; "
+            "make room, and the same request works again."
+        )
+    return DatabaseUnavailableError(
+        f"The folder of the database took no lock file ({error}). Nothing was changed; see that it "
+        "is there, and that Toile may write to it. `toile doctor` looks."
+    )
 
 
 def _busy(who: str, seconds: float) -> DatabaseUnavailableError:

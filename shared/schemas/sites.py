@@ -19,4 +19,16 @@ class Site(Schema):
         description="How often its trend report is made anew; unset, the server's own schedule; "
         "0, never on schedule.",
     )
+    design_retention_days: float | None = Field(
+        None,
+        ge=0,
+        description="Days after which a finished job's designs go; unset, as the server has it; 0, "
+        "never.",
+    )
+    job_retention_days: float | None = Field(
+        None,
+        ge=0,
+        description="Days after which a job goes that left nothing behind; unset, as the server "
+        "has it; 0, never.",
+    )
     created_at: dt.datetime

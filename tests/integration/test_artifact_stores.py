@@ -1,16 +1,24 @@
 """What every artifact store promises, over a folder and over a real S3 server."""
 
 import hashlib
+import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 from moto.server import ThreadedMotoServer
 
-from shared.artifacts import ArtifactStore, open_store
-from shared.errors import StoreUnavailableError
+from shared.artifacts import ArtifactStore, keys, open_store
+from shared.errors import ArtifactDamagedError, StoreUnavailableError
+from shared.keeping.backup import back_up
+from shared.keeping.checked import CheckedStore
+from shared.keeping.orphans import Orphans
+from shared.keeping.verifying import Fault, Verifier
+from shared.records import Records
 from shared.settings import Settings
+from tests.fixtures.shop import fill_shop
 
 
 @pytest.fixture(scope="session")
@@ -33,8 +41,8 @@ def s3_settings(endpoint: str, home: Path) -> Settings:
     import boto3
 
     name = f"b{hashlib.sha256(str(home).encode()).hexdigest()[:20]}"
-    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
-    client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **keys)
+    secrets = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
+    client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **secrets)
     client.create_bucket(Bucket=name)
     client.close()
     return Settings.model_validate(
@@ -123,3 +131,123 @@ def test_a_store_that_is_away_says_so_and_how_to_look(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailableError, match="toile doctor") as caught:
         open_store(settings).read("a")
     assert "hunter2" not in str(caught.value)
+
+
+def test_all_is_listed_once_with_size_and_time_from_any_place_on(store: ArtifactStore) -> None:
+    there = ["a/1", "a/b/2", "a/b/3", "a-b", "b", "c/1"]
+    before = datetime.now(UTC) - timedelta(minutes=1)  # noqa: TID251 - the store's own clock
+    for key in there:
+        store.put(key, key.encode())
+    listed = list(store.entries())
+    assert sorted(one.key for one in listed) == sorted(there)
+    assert all(one.size == len(one.key) and one.modified > before for one in listed)
+    for place, one in enumerate(listed):
+        rest = [other.key for other in store.entries(one.key)]
+        assert rest == [other.key for other in listed[place + 1 :]]
+
+
+def test_a_listing_goes_on_behind_a_key_that_was_deleted(store: ArtifactStore) -> None:
+    for key in ("a/1", "a/2", "b/1"):
+        store.put(key, b"x")
+    store.delete("a/2")
+    assert [one.key for one in store.entries("a/2")] == ["b/1"]
+    assert list(store.entries("b/1")) == []
+
+
+def test_more_than_a_page_of_s3_is_listed(s3_endpoint: str, tmp_path: Path) -> None:
+    store = open_store(s3_settings(s3_endpoint, tmp_path))
+    for number in range(1_001):
+        store.put(f"many/{number}", b"x")
+    assert len(list(store.entries())) == len(list(store.keys("many/"))) == 1_001
+
+
+def test_an_empty_store_lists_nothing_and_has_nothing_to_tidy(store: ArtifactStore) -> None:
+    assert list(store.entries()) == []
+    assert store.tidy(datetime.now(UTC)) == 0  # noqa: TID251 - the store's own clock
+
+
+def test_an_empty_artifact_is_one(store: ArtifactStore, tmp_path: Path) -> None:
+    assert store.put("empty", b"").size == 0
+    assert store.put("stream", BytesIO()).sha256 == hashlib.sha256().hexdigest()
+    assert store.read("empty") == store.read("stream") == b""
+    assert store.fetch("empty", tmp_path / "cache").read_bytes() == b""
+
+
+class Broken(BytesIO):
+    """A source that ends in the middle, as a caller that hangs up does."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell() > 2**20:
+            raise ConnectionError("the caller hung up")
+        return super().read(size)
+
+
+def test_a_source_that_breaks_leaves_nothing_behind(store: ArtifactStore) -> None:
+    store.put("kept", b"whole")
+    with pytest.raises((ConnectionError, StoreUnavailableError)):
+        store.put("kept", Broken(bytes(3 * 2**20)))
+    assert store.read("kept") == b"whole"
+    assert [one.key for one in store.entries()] == ["kept"]
+
+
+def test_readers_see_the_old_bytes_or_the_new_ones(store: ArtifactStore) -> None:
+    old, new = b"o" * 300_000, b"n" * 300_000
+    store.put("preview", old)
+    seen: set[bytes] = set()
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            seen.add(store.read("preview"))
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    for data in (new, old) * 5:
+        store.put("preview", data)
+    over.set()
+    reader.join()
+    assert seen <= {old, new}
+
+
+def test_a_damaged_artifact_is_told_of_by_either_store(
+    store: ArtifactStore, records: Records, tmp_path: Path
+) -> None:
+    checked = CheckedStore(store, records, cache=tmp_path / "cache")
+    checked.put("reports/rep_1/report.html", b"whole")
+    assert checked.read_range("reports/rep_1/report.html", 1, 3) == b"hol"
+    store.put("reports/rep_1/report.html", b"other")
+    with pytest.raises(ArtifactDamagedError):
+        checked.read("reports/rep_1/report.html")
+    again = CheckedStore(store, records, cache=tmp_path / "another")
+    with pytest.raises(ArtifactDamagedError):
+        again.fetch("reports/rep_1/report.html", tmp_path / "another")
+
+
+def test_a_damaged_copy_of_a_whole_artifact_is_fetched_again(
+    s3_endpoint: str, records: Records, tmp_path: Path
+) -> None:
+    store = open_store(s3_settings(s3_endpoint, tmp_path))
+    first = CheckedStore(store, records, cache=tmp_path / "cache")
+    first.put("catalogs/cat_1/shards/shard_1.npy", b"pixels")
+    copy = first.fetch("catalogs/cat_1/shards/shard_1.npy", tmp_path / "cache")
+    copy.write_bytes(b"damage")
+    later = CheckedStore(store, records, cache=tmp_path / "cache")
+    found = later.fetch("catalogs/cat_1/shards/shard_1.npy", tmp_path / "cache")
+    assert found.read_bytes() == b"pixels"
+
+
+def test_orphans_are_swept_and_a_shop_is_backed_up_from_either_store(
+    store: ArtifactStore, records: Records, settings: Settings, tmp_path: Path
+) -> None:
+    shop = fill_shop(records, store, "shop")
+    whole = {one.key for one in store.entries()}
+    store.put("designs/pack_lost", b"lost")
+    hasty = settings.model_copy(update={"orphan_seconds": 1e-9, "lease_seconds": -2.0})
+    assert Orphans(records, store, hasty).sweep().removed == 1
+    assert {one.key for one in store.entries()} == whole
+    made = back_up(records, store, tmp_path / "a.tar")
+    assert {one.key for one in made.artifacts} == whole
+    page = keys.report_file(shop.report_id, "report.html")
+    store.delete(page)
+    found = [(one.key, one.fault) for one in Verifier(records, store, quick=True).findings()]
+    assert found == [(page, Fault.MISSING)]

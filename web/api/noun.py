@@ -93,7 +93,7 @@ def noun(
         url_prefix="/v1",
         abp_tags=[Tag(name=name, description=about)],
         abp_security=[{SECURITY: []}],
-        abp_responses={**problems(400, 401, 403, 404, 422, 500, 503), **(extra or {})},
+        abp_responses={**problems(400, 401, 403, 404, 422, 500, 503, 507), **(extra or {})},
     )
     blueprint.before_request(lambda: auth.require(reads, scope))
     blueprint.before_request(bodies.check)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from shared import ids
 from shared.artifacts import ArtifactStore, keys
-from shared.errors import NotFoundError
+from shared.errors import ArtifactDamagedError, NotFoundError
 from shared.records import catalogs, feeds
 from shared.records.catalogs import Columns, Observed
 from shared.records.derivations import Derivation
@@ -291,7 +291,7 @@ def _of_version(runtime: Runtime, place: Observed) -> Observations:
     columns = place.columns or make_anew(runtime, place)
     try:
         return _read(runtime, columns.artifact)
-    except (FileNotFoundError, DamagedColumnsError) as error:
+    except (FileNotFoundError, ArtifactDamagedError, DamagedColumnsError) as error:
         LOG.warning("Columns of catalog %s are made again: %s", place.catalog_id, error)
         return _read(runtime, make_anew(runtime, place).artifact)
 
@@ -299,7 +299,7 @@ def _of_version(runtime: Runtime, place: Observed) -> Observations:
 def _of_batch(runtime: Runtime, batch: CountBatch) -> Observations:
     try:
         return _read(runtime, batch.columns.artifact)
-    except (FileNotFoundError, DamagedColumnsError) as error:
+    except (FileNotFoundError, ArtifactDamagedError, DamagedColumnsError) as error:
         raise NotFoundError(
             f"Batch {batch.number} of feed {batch.feed_id} cannot be read from the store "
             f"({error}). Its counts are nowhere else: put the store's copy back, or delete the "

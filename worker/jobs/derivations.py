@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from shared import ids
 from shared.artifacts import keys
 from shared.derivations import STYLE, Derived, DerivedColumn, read, write
-from shared.errors import TasteCorruptError, ToileError
+from shared.errors import ArtifactDamagedError, TasteCorruptError, ToileError
 from shared.records import Transaction, derivations, indexes
 from shared.records.derivations import Derivation, Due
 from shared.schemas.derivations import DerivationCard
@@ -99,7 +99,7 @@ def _earlier(runtime: Runtime, due: Due) -> tuple[Derivation, Derived] | None:
         return None
     try:
         return found, read(runtime.store.read(found.artifact))
-    except (FileNotFoundError, TasteCorruptError) as error:
+    except (FileNotFoundError, ArtifactDamagedError, TasteCorruptError) as error:
         LOG.warning("Derivation %s cannot be built upon: %s", found.id, error)
         return found, Derived((), {})
 

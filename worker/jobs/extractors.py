@@ -2,15 +2,22 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from shared.artifacts import ArtifactStore, keys
 from shared.schemas.jobs import TrainingSpec
 
+LOG: Final = logging.getLogger(__name__)
+
 
 class KeptExtractors:
-    """The extractors of the garments that a training learns from."""
+    """The extractors of the garments that a training learns from.
+
+    No row names them, and two trainings at once may both make them: so each file's name begins with
+    its own hash, and one that does not match it is made again.
+    """
 
     def __init__(self, store: ArtifactStore, spec: TrainingSpec, dataset: Any, steps: int) -> None:
         """Name them after all that they depend on.
@@ -27,11 +34,19 @@ class KeptExtractors:
         self._prefix = keys.extractors(spec.catalog_id, mark)
 
     def read(self) -> dict[str, bytes]:
-        """Return those that there are, by file name."""
-        found = sorted(self._store.keys(self._prefix))
-        return {key.removeprefix(self._prefix): self._store.read(key) for key in found}
+        """Return those that there are and are whole, by file name."""
+        files = {}
+        for key in sorted(self._store.keys(self._prefix)):
+            digest, _, name = key.removeprefix(self._prefix).partition(".")
+            data = self._store.read(key)
+            if hashlib.sha256(data).hexdigest() == digest:
+                files[name] = data
+            else:
+                LOG.warning("Extractor %s is damaged and is made anew", key)
+                self._store.delete(key)
+        return files
 
     def write(self, files: Mapping[str, bytes]) -> None:
         """Keep some."""
         for name, data in files.items():
-            self._store.put(f"{self._prefix}{name}", data)
+            self._store.put(f"{self._prefix}{hashlib.sha256(data).hexdigest()}.{name}", data)

@@ -9,7 +9,7 @@ import numpy as np
 
 from shared.derivations import STYLE as STYLE_ATTRIBUTE
 from shared.derivations import Derived, DerivedColumn, read
-from shared.errors import TasteCorruptError
+from shared.errors import ArtifactDamagedError, TasteCorruptError
 from shared.records import Transaction, derivations
 from shared.records.derivations import Derivation, Due
 from worker.jobs.derivations import derive
@@ -77,7 +77,7 @@ def _read(runtime: Runtime, found: Derivation, site_id: str) -> Derived:
     """Read a derivation; one that is lost or damaged is made again, as it is only a reading."""
     try:
         return read(runtime.store.read(found.artifact))
-    except (FileNotFoundError, TasteCorruptError) as error:
+    except (FileNotFoundError, ArtifactDamagedError, TasteCorruptError) as error:
         LOG.warning("Derivation %s is made again: %s", found.id, error)
     due = Due(
         site_id=site_id,

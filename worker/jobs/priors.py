@@ -4,6 +4,7 @@ import logging
 from datetime import timedelta
 from typing import Final
 
+from shared import ids
 from shared.artifacts import keys
 from shared.records import indexes, preferences, priors, sites
 from shared.records.indexes import Index
@@ -52,7 +53,7 @@ def _learn(runtime: Runtime, site_id: str, index: Index) -> bool:
     broad = prior_of.broad(gallery.space)
     seen = _observed(runtime, site_id, index, known, gallery=gallery, prior=broad)
     learned = prior_of.learn(seen, broad)
-    key = keys.taste_prior(site_id, index.encoder)
+    key = keys.taste_prior(site_id, index.encoder, ids.new_id(ids.PRIOR))
     runtime.store.put(key, prior_of.write(learned))
     with runtime.records.transaction() as tx:
         priors.publish(tx, site_id, index.encoder, shoppers=len(seen), artifact=key)

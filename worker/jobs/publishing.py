@@ -25,6 +25,7 @@ from worker.designs.encoding import Made, Picture, encoded, hashes_of
 from worker.jobs import spans
 from worker.jobs.spans import Pass
 from worker.outgrown import put_back_apart
+from worker.patience import until_back
 from worker.runtime import Runtime
 
 LOG: Final = logging.getLogger(__name__)
@@ -195,9 +196,14 @@ class Publisher:
         for row in rows:
             by_job[row["job_id"]].append(row)
         results = [(job, _result(spec, made, by_job[job.id])) for job, spec, made in good]
-        with self._runtime.records.transaction() as tx:
-            ended = lifecycle.finish_all(tx, results)
-            designs.publish(tx, [row for row in rows if row["job_id"] in ended])
+
+        def publish() -> frozenset[str]:
+            with self._runtime.records.transaction() as tx:
+                ended = lifecycle.finish_all(tx, results)
+                designs.publish(tx, [row for row in rows if row["job_id"] in ended])
+            return ended
+
+        ended = until_back(publish)
         succeeded = [job for job, _ in results if job.id in ended]
         self._runtime.end(succeeded, JobState.SUCCEEDED)
         for job, _ in results:

@@ -13,7 +13,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from shared.errors import ReportCorruptError
+from shared.errors import ArtifactDamagedError, ReportCorruptError
 from shared.schemas.trends import TrendClass, TrendReport, ValueTrend
 from worker.trends.arrays import Floats
 
@@ -203,7 +203,7 @@ def read_all(
             found.append(read(data))
         except FileNotFoundError:
             wrong.append(f"{key} is not in the artifact store")
-        except ReportCorruptError as error:
+        except (ArtifactDamagedError, ReportCorruptError) as error:
             wrong.append(f"{key}: {error.message}")
     return found, wrong
 

@@ -1,5 +1,6 @@
 """The tables. Only this package sees them."""
 
+from shared.records.tables.artifacts import ArtifactRow, HoldRow
 from shared.records.tables.base import Base, Json, UtcDateTime
 from shared.records.tables.catalogs import (
     CatalogRow,
@@ -24,6 +25,7 @@ from shared.records.tables.sites import ApiKeyRow, ShareRow, SiteRow
 
 __all__ = [
     "ApiKeyRow",
+    "ArtifactRow",
     "AttemptRow",
     "Base",
     "CatalogRow",
@@ -35,6 +37,7 @@ __all__ = [
     "FeedRow",
     "FiredAlertRow",
     "GarmentRow",
+    "HoldRow",
     "IdempotencyKeyRow",
     "IndexRow",
     "JobRow",

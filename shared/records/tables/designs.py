@@ -18,6 +18,8 @@ class DesignRow(Base):
         Index("ix_designs_site_created", "site_id", "created_at", "id"),
         Index("ix_designs_sha256", "sha256"),
         Index("ix_designs_shopper", "shopper_id"),
+        # Whether a pack still holds a design that somebody may ask for.
+        Index("ix_designs_artifact", "artifact"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)

@@ -44,6 +44,8 @@ class JobRow(Base):
             sqlite_where=text("state = 'queued'"),
             postgresql_where=text("state = 'queued'"),
         ),
+        # Retention walks what is over, the oldest first.
+        Index("ix_jobs_finished", "site_id", "finished_at", "id"),
         Index("ix_jobs_digest", "site_id", "digest"),
         Index("ix_jobs_shopper", "shopper_id"),
     )
@@ -99,6 +101,10 @@ class IdempotencyKeyRow(Base):
     """A caller's promise that two requests are one."""
 
     __tablename__ = "idempotency_keys"
+    __table_args__ = (
+        Index("ix_idempotency_keys_created", "created_at"),
+        Index("ix_idempotency_keys_job", "job_id"),
+    )
 
     site_id: Mapped[str] = mapped_column(ForeignKey("sites.id"), primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)

@@ -25,7 +25,12 @@ class PreferenceRow(Base):
     """One recorded signal of a shopper."""
 
     __tablename__ = "preferences"
-    __table_args__ = (Index("ix_preferences_shopper_at", "shopper_id", "at", "id"),)
+    __table_args__ = (
+        Index("ix_preferences_shopper_at", "shopper_id", "at", "id"),
+        # What a taste stands on is not taken away from under it.
+        Index("ix_preferences_item", "item"),
+        Index("ix_preferences_over", "over"),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     site_id: Mapped[str] = mapped_column(ForeignKey("sites.id"))

@@ -19,6 +19,9 @@ class SiteRow(Base):
     weight: Mapped[float] = mapped_column(default=1.0, server_default=text("1"))
     # Unset: TOILE_TREND_SCHEDULE_SECONDS; 0: no reports on schedule.
     trend_schedule_seconds: Mapped[float | None]
+    # Unset: TOILE_DESIGN_RETENTION_DAYS and TOILE_JOB_RETENTION_DAYS; 0: kept for ever.
+    design_retention_days: Mapped[float | None]
+    job_retention_days: Mapped[float | None]
     created_at: Mapped[datetime]
 
 

@@ -185,7 +185,7 @@ def popular(shop: Shop, records: Records, store: ArtifactStore, items: list[str]
         chosen = garments.take(np.array([garments.place(name) for name in items]))
         mean = within.features(chosen).mean(0).astype(np.float64)
         learned = Prior(Gaussian(2 * mean, np.eye(len(mean))), within.fingerprint, 40)
-        key = keys.taste_prior(shop.site_id, seen.ENCODER)
+        key = keys.taste_prior(shop.site_id, seen.ENCODER, "prior")
         store.put(key, prior.write(learned))
         priors.publish(tx, shop.site_id, seen.ENCODER, shoppers=40, artifact=key)
     return learned

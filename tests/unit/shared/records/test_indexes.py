@@ -43,7 +43,7 @@ def test_the_newest_index_of_each_catalog_counts(records: Records) -> None:
 
 def test_a_prior_takes_the_place_of_the_one_before(records: Records) -> None:
     site = a_site(records)
-    key = keys.taste_prior(site, "e" * 64)
+    key = keys.taste_prior(site, "e" * 64, "prior_1")
     with records.transaction() as tx:
         assert priors.find(tx, site, "e" * 64) is None
         priors.publish(tx, site, "e" * 64, shoppers=3, artifact=key)
@@ -51,4 +51,4 @@ def test_a_prior_takes_the_place_of_the_one_before(records: Records) -> None:
         again = priors.publish(tx, site, "e" * 64, shoppers=5, artifact=key)
         assert priors.find(tx, site, "e" * 64) == again
         assert priors.find(tx, site, "f" * 64) is None
-    assert (again.shoppers, again.artifact) == (5, f"priors/{site}/{'e' * 64}.npz")
+    assert (again.shoppers, again.artifact) == (5, f"priors/{site}/{'e' * 64}/prior_1.npz")

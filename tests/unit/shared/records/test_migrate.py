@@ -1,17 +1,26 @@
 import shutil
+import threading
+from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import func, inspect, select, text
 
+from shared.artifacts.local import LocalArtifacts
 from shared.jobs.submit import enqueue
-from shared.records import Records, migrate, promises, sites
+from shared.records import Records, designs, migrate, promises, sites
+from shared.records.tables import Base
 from shared.schemas.jobs import TrendSpec
 from shared.schemas.keys import Scope
 from shared.schemas.trends import TrendOptions
 from shared.settings import Settings
 from tests.fixtures.postgres import ON_BOTH
 from tests.fixtures.rows import a_site, an_ingest_job
+from tests.fixtures.shop import fill_shop
+
+# Back to here and forward again no row of the tables that were there then is lost.
+_KEEPS_ALL: Final = "0005"
 
 
 def test_the_migrations_make_the_tables_that_the_code_expects(records: Records) -> None:
@@ -117,3 +126,65 @@ def test_a_new_migration_is_written_from_what_the_tables_lack(
     assert written.parent == copy / "versions"
     assert "op.create_table" in written.read_text()
     assert migrate.newest() in written.read_text()
+
+
+def upgrade_at_once(settings: Settings, *, starters: int) -> list[str | None]:
+    """Let several processes' worth of starters bring one database up to date; each ends at."""
+    gate, ends, wrong = threading.Barrier(starters), [], []
+
+    def start() -> None:
+        with closing(Records(settings.database)) as own:
+            gate.wait()
+            try:
+                migrate.upgrade(own)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the test must fail
+                wrong.append(error)
+            ends.append(migrate.current(own))
+
+    threads = [threading.Thread(target=start) for _ in range(starters)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert wrong == []
+    return ends
+
+
+@ON_BOTH
+def test_of_several_that_start_at_once_one_migrates_and_all_go_on(settings: Settings) -> None:
+    assert upgrade_at_once(settings, starters=3) == [migrate.newest()] * 3
+
+
+@ON_BOTH
+@pytest.mark.usefixtures("settings")
+def test_a_filled_database_goes_back_revision_by_revision_and_forward_again(
+    records: Records, tmp_path: Path
+) -> None:
+    store = LocalArtifacts(tmp_path / "artifacts")
+    shop = fill_shop(records, store, "shop")
+    counted = counts(records)
+    for revision in [*migrate.revisions()[1:], "base"]:
+        migrate.downgrade(records, revision)
+        assert migrate.current(records) == (None if revision == "base" else revision)
+        if revision == _KEEPS_ALL:
+            migrate.upgrade(records)
+            assert migrate.differences(records) == []
+            assert counts(records) == counted
+            with records.reading() as tx:
+                assert designs.get(tx, shop.site_id, shop.design_ids[0]).design.position == 0
+            migrate.downgrade(records, revision)
+    for revision in reversed(migrate.revisions()):
+        migrate.upgrade(records, revision)
+    assert migrate.differences(records) == []
+    fill_shop(records, store, "another")
+
+
+def counts(records: Records) -> dict[str, int]:
+    """Return how many rows each table has that was there before the newest revisions."""
+    with records.reading() as tx:
+        return {
+            name: tx.session.execute(select(func.count()).select_from(table)).scalar_one()
+            for name, table in Base.metadata.tables.items()
+            if name in {"sites", "api_keys", "catalogs", "garments", "shards", "jobs", "attempts",
+                        "designs", "models", "releases", "trend_reports", "feeds"}
+        }  # fmt: skip

@@ -1,0 +1,1 @@
+"""Keeping what was stored: whole, as long as it is wanted, within its room, and in backups."""
