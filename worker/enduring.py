@@ -6,7 +6,7 @@ from kombu.transport.redis import Channel, Transport
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 
-class EnduringChannel(Channel):
+class EnduringChannel(Channel):  # type: ignore[misc]  # kombu ships no types
     """Kombu's channel, which says that its connection is gone in a way that Celery knows.
 
     When Redis goes, Celery 5.7 takes the transport away from the connection first. Whoever uses a

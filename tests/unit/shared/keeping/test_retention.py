@@ -170,7 +170,7 @@ def test_an_idempotency_key_stands_for_its_request_for_a_day(
     assert kept.planned().promises == 1
     assert kept.run().promises == 1
     with records.reading() as tx:
-        assert jobs.promised(tx, shop.site_id, ["k"]) == {}
+        assert promises.find(tx, shop.site_id, ["k"]) == {}
 
 
 @ON_BOTH
