@@ -31,6 +31,9 @@ COLUMNS = "col"
 DERIVATION = "der"
 ALERT = "alert"
 FIRING = "fired"
+WEBHOOK = "hook"
+EVENT = "evt"
+DELIVERY = "dlv"
 
 PATTERN: Final = re.compile(r"[a-z]{2,6}_[0-9a-hjkmnp-tv-z]{24}")
 

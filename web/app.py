@@ -31,6 +31,7 @@ from web.api import (
     shoppers,
     training,
     trends,
+    webhooks,
 )
 from web.api.noun import SECURITY
 from web.console import pages, reference, styles
@@ -103,6 +104,7 @@ def create_app(
         trends,
         alerts,
         health,
+        webhooks,
     ):
         app.register_api(noun.api)
     app.register_blueprint(pages.blueprint)

@@ -37,6 +37,15 @@ from shared.schemas.shoppers import (
     TasteView,
 )
 from shared.schemas.trends import Difference, TrackRecord
+from shared.schemas.webhooks import (
+    DeliveryDetail,
+    NewWebhook,
+    Replayed,
+    ReplayRequest,
+    RotationRequest,
+    WebhookChange,
+    WebhookRequest,
+)
 from web.api.alerts import AlertList, FiredAlertList
 from web.api.catalogs import CatalogList
 from web.api.designs import DesignList
@@ -47,6 +56,8 @@ from web.api.models import ModelList, ReleaseList
 from web.api.provenance import PictureUpload
 from web.api.shoppers import ErasureList, PreferenceList, ShopperList
 from web.api.trends import ReportList
+from web.api.webhooks import DeliveryList, WebhookList
+from web.outgoing import EVENTS, webhooks_section
 from web.uploads import BatchUpload, GarmentUpload
 
 _REF: Final = "#/components/schemas/{model}"
@@ -65,10 +76,14 @@ _ASKED: Final = (
     PictureUpload,
     PreferenceBatch,
     PreferenceRequest,
+    ReplayRequest,
+    RotationRequest,
     TrainingRequest,
     TrendRequest,
     VariationRequest,
     WalkRequest,
+    WebhookChange,
+    WebhookRequest,
 )
 _FILES: Final = (
     ("BatchUpload", "archive"),
@@ -77,7 +92,7 @@ _FILES: Final = (
     ("GarmentUpload", "image"),
     ("PictureUpload", "image"),
 )
-_ANSWERED: Final = (
+_ANSWERED: Final[tuple[type[BaseModel], ...]] = (
     Alert,
     AlertList,
     AttemptList,
@@ -85,6 +100,8 @@ _ANSWERED: Final = (
     CatalogList,
     CatalogStyles,
     Comparison,
+    DeliveryDetail,
+    DeliveryList,
     Design,
     DesignList,
     Difference,
@@ -102,6 +119,7 @@ _ANSWERED: Final = (
     JobList,
     Model,
     ModelList,
+    NewWebhook,
     PreferenceList,
     Problem,
     Provenance,
@@ -110,6 +128,7 @@ _ANSWERED: Final = (
     Recorded,
     Release,
     ReleaseList,
+    Replayed,
     ReportList,
     ReportView,
     Shopper,
@@ -117,6 +136,8 @@ _ANSWERED: Final = (
     SimilarGarments,
     TasteView,
     TrackRecord,
+    WebhookList,
+    *EVENTS,
 )
 
 
@@ -135,6 +156,7 @@ def describe(app: OpenAPI) -> dict[str, Any]:
         }
     found["components"]["schemas"] = dict(sorted(schemas.items()))
     _wait_before_retry(found)
+    found["webhooks"] = webhooks_section()
     return found
 
 

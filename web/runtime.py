@@ -67,12 +67,14 @@ def open_runtime(
     redis = connect(settings)
     opened = records or Records(settings.database)
     kept = store or open_store(settings)
+    sending = sender or Sender.from_settings(settings)
+    opened.on_announced = sending.hint_webhooks
     presence = Presence(redis, seconds=settings.worker_grace_seconds)
     return Runtime(
         settings=settings,
         records=opened,
         store=kept,
-        sender=sender or Sender.from_settings(settings),
+        sender=sending,
         board=board or StatusBoard(redis),
         paces=Paces(redis),
         admission=Admission(settings, opened, presence),

@@ -43,11 +43,13 @@ class Runtime:
 def open_runtime(settings: Settings) -> Runtime:
     """Open the ways out. Call it in the process that works: connections do not survive a fork."""
     redis = connect(settings)
+    records, sender = Records(settings.database), Sender.from_settings(settings)
+    records.on_announced = sender.hint_webhooks
     return Runtime(
         settings=settings,
-        records=Records(settings.database),
+        records=records,
         store=open_store(settings),
-        sender=Sender.from_settings(settings),
+        sender=sender,
         board=StatusBoard(redis),
         paces=Paces(redis),
         redis=redis,

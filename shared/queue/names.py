@@ -29,6 +29,7 @@ class Task(StrEnum):
     TASTES = "toile.tastes"
     UPKEEP = "toile.upkeep"
     SCHEDULE_REPORTS = "toile.schedule_reports"
+    WEBHOOKS = "toile.webhooks"
 
 
 QUEUE_OF: Final = MappingProxyType(
@@ -43,6 +44,8 @@ QUEUE_OF: Final = MappingProxyType(
         Task.TASTES: Queue.CHORES,
         Task.UPKEEP: Queue.UPKEEP,
         Task.SCHEDULE_REPORTS: Queue.UPKEEP,
+        # Never where designs are made: a slow receiver must keep no device waiting.
+        Task.WEBHOOKS: Queue.CHORES,
     }
 )
 

@@ -21,6 +21,7 @@ from shared.records.tables.reports import (
 )
 from shared.records.tables.shoppers import ErasureRow, PreferenceRow, ShopperRow, TastePriorRow
 from shared.records.tables.sites import ApiKeyRow, ShareRow, SiteRow
+from shared.records.tables.webhooks import DeliveryAttemptRow, DeliveryRow, WebhookRow
 
 __all__ = [
     "ApiKeyRow",
@@ -28,6 +29,8 @@ __all__ = [
     "Base",
     "CatalogRow",
     "CatalogVersionRow",
+    "DeliveryAttemptRow",
+    "DeliveryRow",
     "DerivationRow",
     "DesignRow",
     "ErasureRow",
@@ -52,4 +55,5 @@ __all__ = [
     "TrendAlertRow",
     "TrendForecastRow",
     "UtcDateTime",
+    "WebhookRow",
 ]
