@@ -69,7 +69,7 @@ def store(settings: Settings) -> AwayStore:
 
 @pytest.fixture
 def traces(client: FlaskClient, records: Records, store: ArtifactStore, shop: Shop) -> Traces:
-    """A shopper with preferences, jobs of every state, attempts, a key, designs, files and events."""
+    """A shopper with preferences, jobs of every state, attempts, a key, designs, files, events."""
     said = [{"kind": "like", "item": item} for item in shop.garment_ids[:3]]
     made = client.post(f"{PLACE}/preferences", json={"preferences": said}).get_json()
     with records.transaction() as tx:

@@ -83,8 +83,13 @@ def places(shop: Shop) -> dict[str, str]:
         **{
             f"{method} /v1/webhooks/<webhook>{rest}": f"/v1/webhooks/{shop.webhook_id}{rest}"
             for method, rest in (
-                ("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/rotate"), ("POST", "/test"),
-                ("GET", "/deliveries"), ("POST", "/replay"),
+                ("GET", ""),
+                ("PATCH", ""),
+                ("DELETE", ""),
+                ("POST", "/rotate"),
+                ("POST", "/test"),
+                ("GET", "/deliveries"),
+                ("POST", "/replay"),
             )
         },
         "GET /v1/webhooks/deliveries/<delivery>": f"/v1/webhooks/deliveries/{shop.delivery_id}",

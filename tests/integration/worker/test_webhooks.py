@@ -1,4 +1,4 @@
-"""The task that sends webhooks, over real rows, a real Redis, and a shop's server on this machine."""
+"""The task that sends webhooks, over real rows, a real Redis, and a shop's server beside them."""
 
 import os
 import signal
@@ -33,13 +33,10 @@ from shared.webhooks.signing import new_salts, secret_of
 from tests.fixtures.postgres import ON_BOTH
 from tests.fixtures.receiver import Call, Receiver, Reply, receiver
 from tests.fixtures.rows import a_site, an_ingest_job
-from worker.jobs.webhooks import USUAL, send_due
+from worker.jobs.webhooks import send_due
 from worker.runtime import Runtime
 
-pytestmark = ON_BOTH
-
 HERE = ("127.0.0.0/8",)
-QUICK = replace(USUAL, lease=timedelta(seconds=1), seconds=5)
 
 
 @pytest.fixture
@@ -94,6 +91,7 @@ def hurry(runtime: Runtime) -> None:
         tx.session.query(WebhookRow).update({"paused_until": None})
 
 
+@ON_BOTH
 def test_an_event_is_delivered_once_signed_as_the_shops_library_wants_it(
     runtime: Runtime, site: str, shop: Receiver
 ) -> None:
@@ -262,9 +260,7 @@ def test_a_slow_and_a_dead_webhook_keep_nobody_waiting(runtime: Runtime, site: s
         add(runtime, site, "http://127.0.0.1:1024/nobody")
         add(runtime, site, quick.address)
         happen(runtime, site, 12)
-        thread = threading.Thread(
-            target=send_due, args=(runtime,), kwargs={"post": post(10), "limits": QUICK}
-        )
+        thread = threading.Thread(target=send_due, args=(runtime,), kwargs={"post": post(10)})
         began = time.monotonic()
         thread.start()
         try:
@@ -295,6 +291,7 @@ def test_a_dead_webhook_is_asked_less_and_less(runtime: Runtime, site: str, shop
     assert len(shop.calls) == before + 1
 
 
+@ON_BOTH
 def test_two_who_send_at_once_send_each_event_once(runtime: Runtime, site: str) -> None:
     with receiver() as shop:
         add(runtime, site, shop.address)
@@ -342,7 +339,7 @@ DELIVERER = """
 import sys
 from shared.settings import load_settings
 from worker.runtime import open_runtime
-from worker.jobs.webhooks import USUAL, send_due
+from worker.jobs.webhooks import send_due
 send_due(open_runtime(load_settings()))
 """
 
@@ -390,9 +387,7 @@ def test_a_job_ends_whatever_becomes_of_its_webhooks(runtime: Runtime, site: str
     runtime.records.on_announced = replace_with_dead_redis(runtime)
     job = an_ingest_job(runtime.records, site)
     with runtime.records.transaction() as tx:
-        held = lifecycle.claim(
-            tx, job.id, worker="w", lease=timedelta(seconds=9), max_attempts=3
-        )
+        held = lifecycle.claim(tx, job.id, worker="w", lease=timedelta(seconds=9), max_attempts=3)
     assert held is not None
     with runtime.records.transaction() as tx:
         assert lifecycle.finish(tx, held, JobState.SUCCEEDED).state is JobState.SUCCEEDED

@@ -24,8 +24,8 @@ HOUR = timedelta(hours=1)
 def taken(**changes: Any) -> Taken:
     values: dict[str, Any] = {
         "id": "dlv_1", "webhook_id": "hook_1", "event_id": "evt_1", "payload": "{}", "attempts": 1,
-        "step": 0, "ends_at": NOW + KEEP_TRYING, "address": "https://shop.example", "salts": ("00",),
-        "key_mark": "", "failures": 0, "failing_since": None, **changes,
+        "step": 0, "ends_at": NOW + KEEP_TRYING, "address": "https://shop.example",
+        "salts": ("00",), "key_mark": "", "failures": 0, "failing_since": None, **changes,
     }  # fmt: skip
     return Taken(**values)
 
@@ -71,12 +71,12 @@ def test_410_disables_at_once() -> None:
     assert judged(Answer(0.1, 410)).disable is DisabledReason.GONE
 
 
-@pytest.mark.parametrize(("status", "heeded"), [(429, True), (503, True), (500, False)])
-def test_retry_after_is_heeded_where_it_belongs(status: int, heeded: bool) -> None:
+@pytest.mark.parametrize(("status", "heeded"), [(429, 120), (503, 120), (500, 0)])
+def test_retry_after_is_heeded_where_it_belongs(status: int, heeded: float) -> None:
     told = judged(Answer(0.1, status, retry_after=120.0))
-    asked = timedelta(seconds=120)
-    assert told.pause == (asked if heeded else PAUSES[0])
-    assert told.spare == (asked if heeded else None)
+    asked = timedelta(seconds=heeded)
+    assert told.pause == (asked or PAUSES[0])
+    assert told.spare == (asked or None)
 
 
 def test_nobody_is_spared_for_longer_than_an_hour_because_they_asked() -> None:
