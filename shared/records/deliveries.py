@@ -1,11 +1,11 @@
 """Events on their way to webhooks: taking what is due, writing how it went, the log, replaying."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, or_, select, update
 
 from shared.errors import ConflictError, NotFoundError
 from shared.records import webhooks
@@ -89,7 +89,9 @@ def claim(
         at_once: how many tries may run at once at a webhook that failed so often in a row.
     """
     taken: list[Taken] = []
-    for hook in _with_work(tx, most=room):
+    # Those that another locks are passed by, so that whoever settles may go on to claim.
+    query = _with_work(tx, most=room).with_for_update(skip_locked=True, of=WebhookRow)
+    for hook in tx.session.scalars(query).all():
         if len(taken) >= room:
             break
         under_way = select(func.count()).where(
@@ -136,17 +138,6 @@ def settle(tx: Transaction, taken: Taken, tried: Tried) -> Webhook | None:
     return None if tried.disable is None else webhooks.disable(tx, taken.webhook_id, tried.disable)
 
 
-def release(tx: Transaction, taken: Iterable[Taken]) -> None:
-    """Give back what was taken and not tried: it is due again at once."""
-    for one in taken:
-        tx.session.execute(
-            update(DeliveryRow)
-            .where(DeliveryRow.id == one.id, DeliveryRow.attempts == one.attempts)
-            .values(leased_until=None, attempts=DeliveryRow.attempts - 1)
-            .execution_options(synchronize_session=False)
-        )
-
-
 def expire(tx: Transaction) -> int:
     """End deliveries that are still pending after their time; returns how many.
 
@@ -159,7 +150,7 @@ def expire(tx: Transaction) -> int:
     )
     ended = tx.session.execute(
         update(DeliveryRow)
-        .where(DeliveryRow.id.in_(late.limit(_MOST_AT_ONCE)))
+        .where(DeliveryRow.id.in_(late.limit(_MOST_AT_ONCE).with_for_update(skip_locked=True)))
         .values(state=DeliveryState.FAILED.value, due_at=None, settled_at=tx.now)
         .returning(DeliveryRow.id)
         .execution_options(synchronize_session=False)
@@ -174,6 +165,7 @@ def forget(tx: Transaction, *, before: datetime, most: int) -> int:
         .where(DeliveryRow.created_at < before, DeliveryRow.state != _PENDING)
         .order_by(DeliveryRow.created_at)
         .limit(most)
+        .with_for_update(skip_locked=True)
     )
     gone = tx.session.execute(
         delete(DeliveryRow)
@@ -186,7 +178,7 @@ def forget(tx: Transaction, *, before: datetime, most: int) -> int:
 
 def is_due(tx: Transaction) -> bool:
     """Return whether anything waits to be sent now."""
-    return bool(_with_work(tx, most=1))
+    return tx.session.scalars(_with_work(tx, most=1)).first() is not None
 
 
 def page(
@@ -227,20 +219,22 @@ def replay(tx: Transaction, site_id: str, delivery_id: str) -> Delivery:
         ConflictError: its webhook is disabled.
     """
     row = _found(tx, site_id, delivery_id)
-    refuse_disabled(webhooks.get(tx, site_id, row.webhook_id))
+    refuse_disabled(webhooks.hold(tx, site_id, row.webhook_id))
     _again(tx, DeliveryRow.id == delivery_id)
     tx.session.refresh(row)
     return _delivery(row, _logs(tx, [row.id]).get(row.id, []))
 
 
 def replay_since(
-    tx: Transaction, webhook: Webhook, *, since: datetime, states: Sequence[str]
+    tx: Transaction, site_id: str, webhook_id: str, *, since: datetime, states: Sequence[str]
 ) -> int:
     """Send again the events since a time that stand in some states; returns how many.
 
     Raises:
-        ConflictError: the webhook is disabled.
+        NotFoundError: the site has no such webhook.
+        ConflictError: it is disabled.
     """
+    webhook = webhooks.hold(tx, site_id, webhook_id)
     refuse_disabled(webhook)
     return _again(
         tx,
@@ -292,14 +286,14 @@ def _due(tx: Transaction) -> ColumnElement[bool]:
     )
 
 
-def _with_work(tx: Transaction, *, most: int) -> Sequence[WebhookRow]:
+def _with_work(tx: Transaction, *, most: int) -> Select[WebhookRow]:
     query = select(WebhookRow).where(
         WebhookRow.disabled_at.is_(None),
         or_(WebhookRow.paused_until.is_(None), WebhookRow.paused_until <= tx.now),
         exists().where(DeliveryRow.webhook_id == WebhookRow.id, _due(tx)),
     )
     first = (WebhookRow.served_at.is_not(None), WebhookRow.served_at, WebhookRow.id)
-    return tx.session.scalars(query.order_by(*first).limit(most)).all()
+    return query.order_by(*first).limit(most)
 
 
 def _take(tx: Transaction, hook: WebhookRow, *, most: int, lease: timedelta) -> list[Taken]:

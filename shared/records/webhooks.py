@@ -178,6 +178,15 @@ def get(tx: Transaction, site_id: str, webhook_id: str) -> Webhook:
     return _webhook(tx, _found(tx, site_id, webhook_id))
 
 
+def hold(tx: Transaction, site_id: str, webhook_id: str) -> Webhook:
+    """Return a webhook, which nobody else changes until the transaction ends.
+
+    Raises:
+        NotFoundError: the site has none of that id.
+    """
+    return _webhook(tx, _found(tx, site_id, webhook_id, hold=True))
+
+
 def change(
     tx: Transaction,
     site_id: str,

@@ -183,8 +183,9 @@ def list_deliveries(path: WebhookPath, query: DeliveryQuery) -> Response:
 def replay_deliveries(path: WebhookPath, body: ReplayRequest) -> Response:
     """Send again what did not get through since a time, such as after an outage."""
     with runtime().records.transaction() as tx:
-        webhook = webhooks.get(tx, auth.site_id(), path.webhook)
-        count = deliveries.replay_since(tx, webhook, since=body.since, states=body.states)
+        count = deliveries.replay_since(
+            tx, auth.site_id(), path.webhook, since=body.since, states=body.states
+        )
     return answers.document(Replayed(deliveries=count), HTTPStatus.ACCEPTED)
 
 

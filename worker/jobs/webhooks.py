@@ -23,7 +23,7 @@ from redis.exceptions import RedisError
 
 from shared.clock import utc_now
 from shared.queue.sender import WEBHOOKS_HINT
-from shared.records import deliveries
+from shared.records import Transaction, deliveries
 from shared.records.deliveries import Taken
 from shared.records.webhooks import Salts
 from shared.settings import Settings
@@ -38,9 +38,10 @@ LOG: Final = logging.getLogger(__name__)
 KEPT: Final = timedelta(days=30)
 """How long the log of deliveries is kept."""
 
-_THREADS: Final = 16
+_THREADS: Final = 32
 _LEASE: Final = timedelta(seconds=30)  # a try takes 10 s at most, and waits for no other
 _ROUND_SECONDS: Final = 10.0
+_TOGETHER_SECONDS: Final = 0.01
 _LOOK_SECONDS: Final = 0.25
 """How soon a round that waits for slow ones sees what is new."""
 _LOCK: Final = "toile:webhooks:sending"
@@ -112,44 +113,46 @@ class Round:
         """Take, send and write off until all is sent or the time is over."""
         until = time.monotonic() + self.limits.seconds
         while time.monotonic() < until and not DRAINING.is_set():
-            self._fill()
+            self._turn(self._ended(seconds=_LOOK_SECONDS), take=True)
             if not self.under_way:
                 return
-            self._write_off(seconds=_LOOK_SECONDS)
 
     def finish(self) -> None:
         """Wait for what is under way, and write it off."""
         while self.under_way:
-            self._write_off(seconds=None)
+            self._turn(self._ended(seconds=None), take=False)
 
-    def _write_off(self, *, seconds: float | None) -> None:
+    def _ended(self, *, seconds: float | None) -> list[tuple[Taken, datetime, Answer]]:
+        """Wait for a try to end; return it with those that end about then, for one transaction."""
+        if not self.under_way:
+            return []
         done, _ = wait(self.under_way, timeout=seconds, return_when=FIRST_COMPLETED)
+        if done:
+            done, _ = wait(self.under_way, timeout=_TOGETHER_SECONDS)
         self.tries += len(done)
-        self._settle([(self.under_way.pop(one), one) for one in done])
+        return [(self.under_way.pop(one), *one.result()) for one in done]
 
-    def _fill(self) -> None:
-        room = self.limits.threads - len(self.under_way)
-        if room <= 0:
+    def _turn(self, ended: list[tuple[Taken, datetime, Answer]], *, take: bool) -> None:
+        """Write off what ended, and take more, in one transaction; none where there is neither."""
+        room = self.limits.threads - len(self.under_way) if take else 0
+        if not ended and not (room and _has_more(self.runtime)):
             return
+        taken: list[Taken] = []
         with self.runtime.records.transaction() as tx:
-            taken = deliveries.claim(tx, room=room, lease=self.limits.lease, at_once=at_once)
+            self._settle(tx, ended)
+            if room:
+                taken = deliveries.claim(tx, room=room, lease=self.limits.lease, at_once=at_once)
         for one in taken:
             self.under_way[self.pool.submit(_try, self.runtime.settings, self.post, one)] = one
 
-    def _settle(self, ended: list[tuple[Taken, Future[tuple[datetime, Answer]]]]) -> None:
-        if not ended:
-            return
-        with self.runtime.records.transaction() as tx:
-            # In one order everywhere: two who lock the same webhooks must not wait for each other.
-            for taken, future in sorted(ended, key=lambda one: (one[0].webhook_id, one[0].id)):
-                began, answer = future.result()
-                tried = judge(taken, answer, began=began, now=tx.now, chance=self.chance())
-                disabled = deliveries.settle(tx, taken, tried)
-                _log(taken, answer)
-                if disabled is not None and disabled.disabled is not None:
-                    LOG.warning(
-                        "Webhook %s is disabled. %s", taken.webhook_id, disabled.disabled.message
-                    )
+    def _settle(self, tx: Transaction, ended: list[tuple[Taken, datetime, Answer]]) -> None:
+        # In one order everywhere: two who lock the same webhooks must not wait for each other.
+        for taken, began, answer in sorted(ended, key=lambda one: (one[0].webhook_id, one[0].id)):
+            tried = judge(taken, answer, began=began, now=tx.now, chance=self.chance())
+            disabled = deliveries.settle(tx, taken, tried)
+            _log(taken, answer)
+            if disabled is not None and disabled.disabled is not None:
+                LOG.warning("Webhook %s: %s", taken.webhook_id, disabled.disabled.message)
 
 
 def _try(settings: Settings, post: Post, taken: Taken) -> tuple[datetime, Answer]:

@@ -505,11 +505,14 @@ def test_what_failed_is_replayed_under_its_own_id_for_another_day(
     assert (second.step, second.attempts, second.payload) == (0, 2, taken.payload)
     settle(records, second, DeliveryState.DELIVERED, status=200)
     with records.transaction() as tx:
-        found = webhooks.get(tx, site, webhook.id)
-        assert deliveries.replay_since(tx, found, since=clock.now, states=("delivered",)) == 0
+
+        def again_since(since: datetime, state: str) -> int:
+            return deliveries.replay_since(tx, site, webhook.id, since=since, states=(state,))
+
         early = clock.now - timedelta(days=3)
-        assert deliveries.replay_since(tx, found, since=early, states=("failed",)) == 0
-        assert deliveries.replay_since(tx, found, since=early, states=("delivered",)) == 1
+        assert again_since(clock.now, "delivered") == 0
+        assert again_since(early, "failed") == 0
+        assert again_since(early, "delivered") == 1
         webhooks.disable(tx, webhook.id, DisabledReason.CALLER)
     with pytest.raises(ConflictError, match="disabled"), records.transaction() as tx:
         deliveries.replay(tx, site, taken.id)

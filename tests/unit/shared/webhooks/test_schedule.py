@@ -92,13 +92,13 @@ def test_a_webhook_that_keeps_failing_is_spared_for_longer_and_longer() -> None:
 
 
 def test_one_that_failed_for_days_is_disabled_and_one_that_is_told_little_is_not() -> None:
-    long = {"failing_since": NOW - DISABLED_AFTER, "failures": LEAST_FAILURES - 1}
+    long: dict[str, Any] = {"failing_since": NOW - DISABLED_AFTER, "failures": LEAST_FAILURES - 1}
     assert judged(Answer(0.1, 500), **long).disable is DisabledReason.FAILING
     assert judged(Answer(0.1, 500), **{**long, "failures": 2}).disable is None
     assert judged(Answer(0.1, 500), **{**long, "failing_since": NOW - HOUR}).disable is None
 
 
 def test_our_own_faults_are_not_held_against_the_receiver() -> None:
-    long = {"failing_since": NOW - DISABLED_AFTER, "failures": LEAST_FAILURES}
+    long: dict[str, Any] = {"failing_since": NOW - DISABLED_AFTER, "failures": LEAST_FAILURES}
     told = judged(Answer(0, error="another key", is_theirs=False), **long)
     assert (told.is_theirs, told.disable, told.state) == (False, None, DeliveryState.PENDING)
