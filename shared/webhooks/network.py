@@ -11,6 +11,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from functools import cache
 from types import TracebackType
 from typing import Final, Self
 
@@ -147,6 +148,7 @@ class Pinned(httpcore.NetworkBackend):
         return stream
 
 
+@cache  # reading all authorities takes tens of milliseconds, and rounds are many
 def trust() -> ssl.SSLContext:
     """Return what proves a receiver's name: the usual authorities, or those of SSL_CERT_FILE."""
     import httpx
