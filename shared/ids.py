@@ -34,6 +34,9 @@ FIRING = "fired"
 HOLD = "hold"
 BACKUP = "backup"
 PRIOR = "prior"
+WEBHOOK = "hook"
+EVENT = "evt"
+DELIVERY = "dlv"
 
 PATTERN: Final = re.compile(r"[a-z]{2,6}_[0-9a-hjkmnp-tv-z]{24}")
 

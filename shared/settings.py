@@ -3,10 +3,11 @@
 import os
 from collections.abc import Mapping
 from difflib import get_close_matches
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from sqlalchemy import URL, make_url
 
 from shared.errors import ConfigurationError
@@ -44,8 +45,8 @@ class Settings(Schema):
     s3_secret_key: SecretStr | None = Field(None, description="Secret key of the S3 bucket.")
     secret_key: SecretStr | None = Field(
         None,
-        description="Signs console and shopper sessions; unset, one is made and kept in "
-        "TOILE_HOME.",
+        description="Signs sessions and links, and secrets of webhooks come from it; unset, one is "
+        "made and kept in TOILE_HOME.",
     )
 
     host: str = Field("127.0.0.1", description="Address that the web process listens on.")
@@ -176,6 +177,21 @@ class Settings(Schema):
     retention_seconds: Seconds = Field(
         600, description="How often retention looks for what is to go."
     )
+
+    webhook_networks: tuple[str, ...] = Field(
+        (),
+        description="Networks (CIDR, split by ',') to which webhooks may go besides the public "
+        "internet; there, plain http will do.",
+    )
+
+    @field_validator("webhook_networks", mode="before")
+    @classmethod
+    def _read_networks(cls, value: object) -> object:
+        parts = value.split(",") if isinstance(value, str) else value
+        if not isinstance(parts, list | tuple):
+            return value
+        # As text, so that the settings can be written down again; a fault is found at the start.
+        return tuple(str(ip_network(str(part).strip())) for part in parts if str(part).strip())
 
     @model_validator(mode="before")
     @classmethod

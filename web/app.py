@@ -33,6 +33,7 @@ from web.api import (
     shoppers,
     training,
     trends,
+    webhooks,
 )
 from web.api.noun import SECURITY
 from web.console import pages, reference, styles
@@ -122,6 +123,7 @@ def create_app(
         alerts,
         health,
         keys,
+        webhooks,
     ):
         app.register_api(noun.api)
     app.register_blueprint(metrics.blueprint)

@@ -45,6 +45,15 @@ from shared.schemas.shoppers import (
     TasteView,
 )
 from shared.schemas.trends import Difference, TrackRecord
+from shared.schemas.webhooks import (
+    DeliveryDetail,
+    NewWebhook,
+    Replayed,
+    ReplayRequest,
+    SecretRotation,
+    WebhookChange,
+    WebhookRequest,
+)
 from web.accept import REPLAYED
 from web.api.alerts import AlertList, FiredAlertList
 from web.api.catalogs import CatalogList
@@ -57,6 +66,8 @@ from web.api.models import ModelList, ReleaseList
 from web.api.provenance import PictureUpload
 from web.api.shoppers import ErasureList, PreferenceList, ShopperList
 from web.api.trends import ReportList
+from web.api.webhooks import DeliveryList, WebhookList
+from web.outgoing import EVENTS, webhooks_section
 from web.uploads import BatchUpload, GarmentUpload
 
 _KEY: Final = "Idempotency-Key"
@@ -77,12 +88,16 @@ _ASKED: Final = (
     PictureUpload,
     PreferenceBatch,
     PreferenceRequest,
+    ReplayRequest,
     RotationRequest,
+    SecretRotation,
     SessionRequest,
     TrainingRequest,
     TrendRequest,
     VariationRequest,
     WalkRequest,
+    WebhookChange,
+    WebhookRequest,
 )
 _FILES: Final = (
     ("BatchUpload", "archive"),
@@ -91,7 +106,7 @@ _FILES: Final = (
     ("GarmentUpload", "image"),
     ("PictureUpload", "image"),
 )
-_ANSWERED: Final = (
+_ANSWERED: Final[tuple[type[BaseModel], ...]] = (
     Alert,
     AlertList,
     ApiKey,
@@ -101,6 +116,8 @@ _ANSWERED: Final = (
     CatalogList,
     CatalogStyles,
     Comparison,
+    DeliveryDetail,
+    DeliveryList,
     Design,
     DesignList,
     Difference,
@@ -119,6 +136,7 @@ _ANSWERED: Final = (
     Model,
     ModelList,
     NewApiKey,
+    NewWebhook,
     PreferenceList,
     Problem,
     Provenance,
@@ -127,6 +145,7 @@ _ANSWERED: Final = (
     Recorded,
     Release,
     ReleaseList,
+    Replayed,
     ReportList,
     ReportView,
     Shopper,
@@ -135,6 +154,8 @@ _ANSWERED: Final = (
     SimilarGarments,
     TasteView,
     TrackRecord,
+    WebhookList,
+    *EVENTS,
 )
 
 
@@ -154,6 +175,7 @@ def describe(app: OpenAPI) -> dict[str, Any]:
     found["components"]["schemas"] = dict(sorted(schemas.items()))
     _wait_before_retry(found)
     _tell_replays(found)
+    found["webhooks"] = webhooks_section()
     return found
 
 

@@ -93,6 +93,8 @@ def open_runtime(
     opened = records or Records(settings.database)
     uses = Uses(opened)
     kept = store or open_checked(settings, opened)
+    sending = sender or Sender.from_settings(settings)
+    opened.on_announced = sending.hint_webhooks
     presence = Presence(redis, seconds=settings.worker_grace_seconds)
     registry, counters = CollectorRegistry(), Counters(redis)
     ProcessCollector(registry=registry)
@@ -103,7 +105,7 @@ def open_runtime(
         settings=settings,
         records=opened,
         store=kept,
-        sender=sender or Sender.from_settings(settings),
+        sender=sending,
         board=shown,
         paces=paces,
         admission=Admission(settings, opened, presence),

@@ -36,6 +36,7 @@ app = create_app(
         "worker.tasks.training",
         "worker.tasks.trends",
         "worker.tasks.upkeep",
+        "worker.tasks.webhooks",
     ),
     beat_schedule=beat_schedule(settings),
 )

@@ -76,12 +76,13 @@ def open_runtime(settings: Settings) -> Runtime:
     """Open the ways out. Call it in the process that works: connections do not survive a fork."""
     tracing.configure(settings, service="toile-worker")
     redis = connect(settings)
-    records = Records(settings.database)
+    records, sender = Records(settings.database), Sender.from_settings(settings)
+    records.on_announced = sender.hint_webhooks
     return Runtime(
         settings=settings,
         records=records,
         store=open_checked(settings, records),
-        sender=Sender.from_settings(settings),
+        sender=sender,
         board=StatusBoard(redis),
         paces=Paces(redis),
         redis=redis,

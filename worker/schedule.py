@@ -12,6 +12,10 @@ _TASTES_SECONDS: Final = 600.0
 """What all shoppers like moves slowly; a site where nobody said anything costs one query."""
 
 
+_WEBHOOKS_SECONDS: Final = 5.0
+"""What is due again is found by this; what is new is hinted at once."""
+
+
 def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
     """Return the table in Celery's form.
 
@@ -24,6 +28,7 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
         Task.INDEX: _INDEX_SECONDS,
         Task.TASTES: _TASTES_SECONDS,
         Task.RETENTION: settings.retention_seconds,
+        Task.WEBHOOKS: _WEBHOOKS_SECONDS,
     }
     return {
         task.value: {"task": task.value, "schedule": seconds, "options": {"expires": seconds}}

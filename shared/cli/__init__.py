@@ -48,6 +48,7 @@ toile = LazyGroup(
         "feed": ("shared.cli.feeds:feed", "Add what others show and count, for trend reports."),
         "trends": ("shared.cli.trends:trends", "Make a trend report."),
         "alerts": ("shared.cli.alerts:alerts", "Be told when a value begins to rise or fall."),
+        "webhooks": ("shared.cli.webhooks:webhooks", "Be told of events at an address."),
         "moodboard": ("shared.cli.alerts:moodboard", "Draw the moodboards of a trend report."),
     },
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -14,6 +14,7 @@ import httpx
 from shared.client.events import MEDIA_TYPE, Event, parse
 from shared.client.failures import ApiError, UnreachableError
 from shared.client.http import Http, Part, Request
+from shared.client.webhooks import Webhooks
 from shared.errors import ConflictError
 from shared.schemas.alerts import Alert, AlertRequest, FiredAlert
 from shared.schemas.base import Schema
@@ -368,6 +369,11 @@ class Client:
     def stop_alert(self, alert_id: str) -> Alert:
         """Let an alert fire no more."""
         return self._read(Request("DELETE", f"/v1/trend-alerts/{_part(alert_id)}"), Alert)
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """The site's webhooks."""
+        return Webhooks(self._http)
 
     def save_report_file(self, report_id: str, name: str, target: Path) -> Path:
         """Write one of a report's `files`, such as ``series.csv``, to a file."""

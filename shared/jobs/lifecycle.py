@@ -13,7 +13,8 @@
 | queued  | failed    | `give_up`         | upkeep; `expire` when its time is over          |
 
 Every move is one compare-and-set on the row: two who try the same move cannot both succeed, and
-a worker whose fence is stale moves nothing.
+a worker whose fence is stale moves nothing. Each end is announced to the site's webhooks in the
+same transaction, once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,8 @@ from typing import Any, Final
 
 from shared.errors import ConflictError
 from shared.jobs import fairness
-from shared.records import Transaction, jobs, waiting
+from shared.records import Transaction, jobs, waiting, webhooks
+from shared.records.webhooks import Ended
 from shared.schemas.jobs import JobError, JobKind, JobRecord, JobState, Reason
 
 QUEUED, RUNNING = JobState.QUEUED, JobState.RUNNING
@@ -166,6 +168,7 @@ def finish(
     held = _held(ended, job)
     message = None if error is None else str(error.get("message"))
     jobs.close_attempt(tx, held, outcome=reason or state, message=message)
+    webhooks.announce_ends(tx, [Ended(held, state, reason)])
     return held
 
 
@@ -180,6 +183,7 @@ def finish_all(
     held = jobs.hold(tx, [job for job, _ in ended])
     done = [(job.id, result) for job, result in ended if job.id in held]
     jobs.end_many(tx, done, state=SUCCEEDED)
+    webhooks.announce_ends(tx, [Ended(job, SUCCEEDED) for job, _ in ended if job.id in held])
     return held
 
 
@@ -213,8 +217,18 @@ def give_up(
     *,
     reason: str,
     error: Mapping[str, Any] | None,
+    announced: bool = True,
 ) -> JobRecord | None:
-    """End a job that nobody holds; None where somebody does after all."""
+    """End a job that nobody holds; None where somebody does after all.
+
+    Args:
+        tx: the open transaction.
+        job: as it was read.
+        state: failed or cancelled.
+        reason: why.
+        error: what callers are told of it.
+        announced: whether the site's webhooks are told.
+    """
     ended = _move(
         tx,
         job,
@@ -229,6 +243,8 @@ def give_up(
     )
     if ended is not None:
         jobs.close_attempt(tx, ended, outcome=reason, message=None)
+        if announced:
+            webhooks.announce_ends(tx, [Ended(ended, state, reason)])
     return ended
 
 
@@ -251,12 +267,14 @@ def request_cancel(tx: Transaction, job_id: str, *, site_id: str) -> JobRecord:
         "finished_at": now,
     }
     changed = jobs.change(tx, job_id, states=[QUEUED], values=values)
-    if changed is None and job.kind is JobKind.DESIGN:
+    if changed is not None:
+        webhooks.announce_ends(tx, [Ended(changed, CANCELLED, Reason.CANCELLED_BY_CALLER)])
+    elif job.kind is JobKind.DESIGN:
         asked = jobs.change(tx, job_id, states=[RUNNING], values={"cancel_requested_at": now})
         if asked is not None:
             reason = Reason.CANCELLED_BY_CALLER
             changed = give_up(tx, asked, CANCELLED, reason=reason, error=None)
-    elif changed is None and job.cancel_requested_at is None:
+    elif job.cancel_requested_at is None:
         changed = jobs.change(tx, job_id, states=[RUNNING], values={"cancel_requested_at": now})
     latest = changed or jobs.get(tx, job_id, site_id=site_id)
     if latest.state in {SUCCEEDED, FAILED}:
@@ -271,12 +289,13 @@ def withdraw(tx: Transaction, shopper_id: str) -> int:
     """Cancel all that is under way for a shopper; returns how many jobs.
 
     A worker that makes one of them loses it at once, not when it next looks for a cancel: its fence
-    is stale, so that it can publish nothing any more.
+    is stale, so that it can publish nothing any more. No webhook is told: the site asked for it,
+    and what would be told is about to be erased.
     """
     reason = Reason.CANCELLED_BY_CALLER
     open_jobs = jobs.open_of(tx, shopper_id)
     for job in open_jobs:
-        give_up(tx, job, CANCELLED, reason=reason, error=None)
+        give_up(tx, job, CANCELLED, reason=reason, error=None, announced=False)
     return len(open_jobs)
 
 

@@ -30,6 +30,7 @@ class Task(StrEnum):
     UPKEEP = "toile.upkeep"
     SCHEDULE_REPORTS = "toile.schedule_reports"
     RETENTION = "toile.retention"
+    WEBHOOKS = "toile.webhooks"
 
 
 QUEUE_OF: Final = MappingProxyType(
@@ -45,6 +46,8 @@ QUEUE_OF: Final = MappingProxyType(
         Task.UPKEEP: Queue.UPKEEP,
         Task.SCHEDULE_REPORTS: Queue.UPKEEP,
         Task.RETENTION: Queue.CHORES,
+        # Never where designs are made: a slow receiver must keep no device waiting.
+        Task.WEBHOOKS: Queue.CHORES,
     }
 )
 

@@ -1,5 +1,6 @@
 """Sending messages by name. A message is a hint that may be lost; the row is what counts."""
 
+import logging
 from typing import Final
 
 from celery import Celery
@@ -13,6 +14,8 @@ from shared.queue.connection import connect
 from shared.queue.names import TASK_OF, Task
 from shared.schemas.jobs import JobKind, JobRecord
 from shared.settings import Settings
+
+LOG: Final = logging.getLogger(__name__)
 
 # A hint that was lost with Redis' memory must not keep the next one from being sent for long.
 HINT_SECONDS: Final = 10
@@ -72,6 +75,17 @@ class Sender:
         except RedisError as error:
             raise _unavailable(error) from error
 
+    def hint_webhooks(self) -> None:
+        """Tell a chores worker that events wait to be sent, unless one was told and has not come.
+
+        Where Redis is away nothing happens: the beat's message finds them a little later.
+        """
+        try:
+            if self._redis.set(WEBHOOKS_HINT, 1, nx=True, ex=HINT_SECONDS):
+                self.send(Task.WEBHOOKS)
+        except (RedisError, QueueUnavailableError) as error:
+            LOG.warning("Events are sent to webhooks a little later: %s", error)
+
     def send(self, task: Task, argument: str | None = None) -> None:
         """Send one message.
 
@@ -83,6 +97,9 @@ class Sender:
             self._app.send_task(task.value, args=arguments, retry=False)
         except (OperationalError, RedisError, OSError) as error:
             raise _unavailable(error) from error
+
+
+WEBHOOKS_HINT: Final = "toile:hint:webhooks"
 
 
 def hint_key(release_id: str) -> str:

@@ -7,10 +7,12 @@ from sqlalchemy import select
 
 from shared import ids
 from shared.errors import NotFoundError
+from shared.records import webhooks
 from shared.records.engine import Transaction
 from shared.records.rows import Page, columns_of, page_of
 from shared.records.tables import FiredAlertRow, TrendAlertRow
 from shared.schemas.alerts import Alert, AlertKind, FiredAlert, Standing
+from shared.schemas.webhooks import EventType, TrendTurned
 
 MOST_Q: Final = 0.05
 """A report may be asked to call more; an alert is not fired by what would be chance too often."""
@@ -134,7 +136,16 @@ def settle(
             if _concerns(alert, one):
                 fired += _settled(tx, alert, one, lasting, report_id)
     tx.session.flush()
-    return [_fired(row) for row in fired]
+    told = [_fired(row) for row in fired]
+    for begun in told:
+        _announce(tx, site_id, begun)
+    return told
+
+
+def _announce(tx: Transaction, site_id: str, fired: FiredAlert) -> None:
+    event = EventType.TREND_RISING if fired.kind == "rising" else EventType.TREND_FALLING
+    told = TrendTurned.model_validate(fired.model_dump(include=set(TrendTurned.model_fields)))
+    webhooks.announce(tx, site_id, event, subject=fired.id, data=told)
 
 
 def _settled(

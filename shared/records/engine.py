@@ -1,7 +1,7 @@
 """The database: one engine a process, and transactions over it."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,6 +30,8 @@ class Transaction:
         self.session = session
         self._clock = clock
         self._now: datetime | None = None
+        self.announced = False
+        """Whether events were written that somebody should be told of after the commit."""
 
     @property
     def now(self) -> datetime:
@@ -68,6 +70,8 @@ class Records:
         self._glancer = self.engine.execution_options(**{_GLANCES: True})
         self._clock = clock or (utc_now if is_sqlite else None)
         self._turns: AbstractContextManager[Any] = _turns(url) if is_sqlite else nullcontext()
+        self.on_announced: Callable[[], None] | None = None
+        """Called after the commit of a transaction that wrote events; it must not raise."""
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -77,8 +81,10 @@ class Records:
             DatabaseUnavailableError: the database does not answer.
             RecordsFullError: its disk is full; nothing was changed.
         """
-        with _translated(), self._turns:
-            yield from self._open(self._writer)
+        with _translated(), self._turns, contextmanager(self._open)(self._writer) as tx:
+            yield tx
+        if tx.announced and self.on_announced is not None:
+            self.on_announced()
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:

@@ -12,6 +12,7 @@ from shared.records.engine import Transaction
 from shared.records.rows import Page, columns_of, page_of
 from shared.records.tables import (
     AttemptRow,
+    DeliveryRow,
     DesignRow,
     ErasureRow,
     IdempotencyKeyRow,
@@ -98,6 +99,10 @@ def _deletions(shopper_id: str) -> Mapping[str, Executable]:
         .where(PreferenceRow.shopper_id == shopper_id)
         .returning(PreferenceRow.id),
         "designs": delete(DesignRow).where(_designed_for(shopper_id)).returning(DesignRow.id),
+        # With the tries at them, in whose answers the receiver may have named the shopper too.
+        "deliveries": delete(DeliveryRow)
+        .where(or_(DeliveryRow.shopper_id == shopper_id, DeliveryRow.subject.in_(jobs)))
+        .returning(DeliveryRow.id),
         "idempotency_keys": delete(IdempotencyKeyRow).where(keys).returning(IdempotencyKeyRow.key),
         "attempts": delete(AttemptRow)
         .where(attempts)

@@ -8,15 +8,18 @@ from sqlalchemy import Select, bindparam, func, or_, select
 
 from shared import ids
 from shared.errors import ConflictError, NotFoundError
+from shared.records import webhooks
 from shared.records.engine import Transaction
 from shared.records.rows import Page, columns_of, page_of
 from shared.records.tables import Base, ModelGrantRow, ModelRow, ReleaseRow
 from shared.schemas.base import Schema
 from shared.schemas.models import Model, Release
+from shared.schemas.webhooks import EventType, ReleasePublished
 
 _RELEASES: Final = Base.metadata.tables[ReleaseRow.__tablename__]
 _MODELS: Final = Base.metadata.tables[ModelRow.__tablename__]
 _LINE: Final = "name_of_model"
+_TOLD: Final = set(ReleasePublished.model_fields)
 
 
 class ReleasePlace(Schema):
@@ -60,7 +63,10 @@ def publish(
     )
     tx.session.add(row)
     tx.session.flush()
-    return _release(columns_of(row), line.name)
+    release = _release(columns_of(row), line.name)
+    told = ReleasePublished.model_validate(release.model_dump(include=_TOLD))
+    webhooks.announce(tx, site_id, EventType.RELEASE_PUBLISHED, subject=release.id, data=told)
+    return release
 
 
 def page(

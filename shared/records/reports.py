@@ -6,14 +6,17 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, and_, select
 
 from shared.errors import NotFoundError
+from shared.records import webhooks
 from shared.records.engine import Transaction
 from shared.records.rows import Page, columns_of, page_of
 from shared.records.tables import JobRow, ReportRow
 from shared.schemas.base import Schema
 from shared.schemas.jobs import JobKind, JobState
 from shared.schemas.reports import Failing, ReportView
+from shared.schemas.webhooks import EventType, ReportPublished
 
 BOARD_PAGE: Final = "moodboard.html"
+_TOLD: Final = set(ReportPublished.model_fields)
 
 
 class ReportPlace(Schema):
@@ -28,7 +31,10 @@ def publish(tx: Transaction, values: Mapping[str, Any]) -> ReportView:
     row = ReportRow(**values, created_at=tx.now)
     tx.session.add(row)
     tx.session.flush()
-    return _report(row)
+    report = _report(row)
+    told = ReportPublished.model_validate(report.model_dump(include=_TOLD))
+    webhooks.announce(tx, row.site_id, EventType.REPORT_PUBLISHED, subject=report.id, data=told)
+    return report
 
 
 def page(

@@ -18,13 +18,24 @@ from shared.console import (
 from shared.errors import ForbiddenError, NotFoundError, UnauthorizedError
 from shared.jobs.view import view
 from shared.queue.once import first_use
-from shared.records import Transaction, alerts, catalogs, designs, jobs, models, reports, sites
+from shared.records import (
+    Transaction,
+    alerts,
+    catalogs,
+    designs,
+    jobs,
+    models,
+    reports,
+    sites,
+    webhooks,
+)
 from shared.schemas.designs import Design
 from shared.schemas.jobs import Job, JobKind, JobState
 from shared.schemas.keys import ApiKey, Scope
 from shared.schemas.models import Model, Release
 from shared.schemas.problems import MEDIA_TYPE, Problem
 from shared.schemas.reports import Failing, ReportView
+from shared.schemas.webhooks import Webhook
 from web import auth
 from web.console import training as plot
 from web.console import trends, words
@@ -62,6 +73,7 @@ class Shown:
     models: list[tuple[Model, Release | None]]
     designs: list[Design]
     report: ReportView | None
+    troubled: list[Webhook]
 
     @property
     def is_moving(self) -> bool:
@@ -221,6 +233,7 @@ def _collect(tx: Transaction, site_id: str) -> Shown:
         ],
         designs=list(designs.page(tx, site_id, limit=_DESIGNS).items),
         report=newest[0] if newest else None,
+        troubled=webhooks.troubled(tx, site_id),
     )
 
 

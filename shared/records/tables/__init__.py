@@ -22,6 +22,7 @@ from shared.records.tables.reports import (
 )
 from shared.records.tables.shoppers import ErasureRow, PreferenceRow, ShopperRow, TastePriorRow
 from shared.records.tables.sites import ApiKeyRow, ShareRow, SiteRow
+from shared.records.tables.webhooks import DeliveryAttemptRow, DeliveryRow, WebhookRow
 
 __all__ = [
     "ApiKeyRow",
@@ -30,6 +31,8 @@ __all__ = [
     "Base",
     "CatalogRow",
     "CatalogVersionRow",
+    "DeliveryAttemptRow",
+    "DeliveryRow",
     "DerivationRow",
     "DesignRow",
     "ErasureRow",
@@ -55,4 +58,5 @@ __all__ = [
     "TrendAlertRow",
     "TrendForecastRow",
     "UtcDateTime",
+    "WebhookRow",
 ]

@@ -15,9 +15,10 @@ from shared.artifacts.local import LocalArtifacts
 from shared.errors import NotFoundError, StoreUnavailableError
 from shared.jobs import lifecycle
 from shared.jobs.submit import Terms, enqueue
-from shared.records import Records, jobs, shoppers
+from shared.records import Records, deliveries, jobs, shoppers, webhooks
 from shared.records.erasures import proof_of
 from shared.records.tables import Base
+from shared.records.webhooks import Salts
 from shared.schemas.jobs import JobState
 from shared.settings import Settings
 from shared.shoppers.erasing import erase
@@ -37,12 +38,13 @@ class Traces:
     design_ids: list[str] = field(default_factory=list)
     preference_ids: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    delivery_ids: list[str] = field(default_factory=list)
 
     @property
     def names(self) -> list[str]:
         return [
             "c-7", self.shopper_id, "order-7", *self.job_ids, *self.design_ids,
-            *self.preference_ids, *self.files,
+            *self.preference_ids, *self.files, *self.delivery_ids,
         ]  # fmt: skip
 
 
@@ -67,10 +69,14 @@ def store(settings: Settings) -> AwayStore:
 
 @pytest.fixture
 def traces(client: FlaskClient, records: Records, store: ArtifactStore, shop: Shop) -> Traces:
-    """A shopper with preferences, jobs of every state, attempts, a key, designs and files."""
+    """A shopper with preferences, jobs of every state, attempts, a key, designs, files, events."""
     said = [{"kind": "like", "item": item} for item in shop.garment_ids[:3]]
     made = client.post(f"{PLACE}/preferences", json={"preferences": said}).get_json()
     with records.transaction() as tx:
+        webhook = webhooks.create(
+            tx, shop.site_id, address="https://shop.example/", events=None, description="",
+            salts=Salts(salt="5a" * 32, key_mark="k"),
+        )  # fmt: skip
         found = Traces(shoppers.get(tx, shop.site_id, "c-7").id)
         done = [seen.held_for(tx, shop, found.shopper_id, key=key) for key in ("order-7", None)]
         found.design_ids, found.files = seen.publish_for(tx, store, done)
@@ -78,6 +84,7 @@ def traces(client: FlaskClient, records: Records, store: ArtifactStore, shop: Sh
         queued = enqueue(
             tx, shop.site_id, design_spec(shop, seed=8), terms=Terms(shopper_id=found.shopper_id)
         )
+        found.delivery_ids = [one.id for one in deliveries.page(tx, webhook).items]
     found.job_ids = [job.id for job in (*done, running, queued)]
     found.preference_ids = [one["id"] for one in made["preferences"]]
     return found
@@ -100,7 +107,7 @@ def test_no_row_and_no_file_is_left_that_names_the_shopper(
 ) -> None:
     tables = {table for table, _ in named_in(records, traces.names)}
     assert tables == {
-        "shoppers", "preferences", "designs", "jobs", "attempts", "idempotency_keys",
+        "shoppers", "preferences", "designs", "jobs", "attempts", "idempotency_keys", "deliveries",
     }  # fmt: skip
     answer = client.delete(PLACE)
     assert answer.status_code == 200, answer.get_json()
@@ -123,12 +130,13 @@ def test_the_receipt_counts_and_proves_what_went_and_stays(
 ) -> None:
     receipt = client.delete(PLACE).get_json()
     assert receipt["removed"] == {
-        "artifacts": 2, "attempts": 3, "designs": 4, "idempotency_keys": 1, "jobs": 4,
-        "preferences": 3, "shoppers": 1,
+        "artifacts": 2, "attempts": 3, "deliveries": 2, "designs": 4, "idempotency_keys": 1,
+        "jobs": 4, "preferences": 3, "shoppers": 1,
     }  # fmt: skip
     went = {
         "artifacts": traces.files,
         "attempts": [f"{job_id} 1" for job_id in traces.job_ids[:3]],
+        "deliveries": traces.delivery_ids,
         "designs": traces.design_ids,
         "idempotency_keys": ["order-7"],
         "jobs": traces.job_ids,

@@ -8,7 +8,8 @@ from redis import Redis
 
 from shared.artifacts import ArtifactStore, keys
 from shared.queue.status import StatusBoard
-from shared.records import Records, jobs
+from shared.records import Records, jobs, webhooks
+from shared.records.webhooks import Salts
 from tests.fixtures.seen import add_index, see
 from tests.fixtures.shop import Shop, design_spec, grid, running
 from web.app import Application
@@ -23,6 +24,10 @@ OWN_WORDS = {
     "GET /v1/shoppers/<ref>/recommendations",
     "POST /v1/shoppers/<ref>/sessions",
 }
+
+
+# What a route must be told before it looks for the thing.
+BODIES = {"POST /v1/webhooks/<webhook>/replay": {"since": "2026-01-01T00:00:00Z"}}
 
 
 def places(shop: Shop) -> dict[str, str]:
@@ -81,6 +86,22 @@ def places(shop: Shop) -> dict[str, str]:
         "POST /v1/keys/<key>/rotate": f"/v1/keys/{shop.key_id}/rotate",
         "POST /v1/shoppers/<ref>/sessions": f"{shopper}/sessions",
         "GET /v1/trend-reports/<report>/record": f"/v1/trend-reports/{shop.report_id}/record",
+        **{
+            f"{method} /v1/webhooks/<webhook>{rest}": f"/v1/webhooks/{shop.webhook_id}{rest}"
+            for method, rest in (
+                ("GET", ""),
+                ("PATCH", ""),
+                ("DELETE", ""),
+                ("POST", "/rotate"),
+                ("POST", "/test"),
+                ("GET", "/deliveries"),
+                ("POST", "/replay"),
+            )
+        },
+        "GET /v1/webhooks/deliveries/<delivery>": f"/v1/webhooks/deliveries/{shop.delivery_id}",
+        "POST /v1/webhooks/deliveries/<delivery>/replay": (
+            f"/v1/webhooks/deliveries/{shop.delivery_id}/replay"
+        ),
     }
 
 
@@ -103,6 +124,13 @@ def known(shop: Shop, client: FlaskClient, records: Records, store: ArtifactStor
         like = {"kind": "like", "item": shop.garment_ids[0]}
         assert client.post(f"/v1/shoppers/{ref}/preferences", json=like).status_code == 201
     shop.alert_id = client.post("/v1/trend-alerts", json={}).get_json()["id"]
+    with records.transaction() as tx:
+        made = webhooks.create(
+            tx, shop.site_id, address="https://shop.example/", events=None, description="",
+            salts=Salts(salt="5a" * 32, key_mark="k"),
+        )  # fmt: skip
+    shop.webhook_id = made.id
+    shop.delivery_id = client.post(f"{made.url}/test").get_json()["id"]
     shop.erasure_id = client.delete("/v1/shoppers/gone").get_json()["id"]
 
 
@@ -122,7 +150,8 @@ def test_another_sites_things_are_not_found(rival: FlaskClient, shop: Shop) -> N
         if route in OWN_WORDS:
             continue
         method = route.split(" ")[0]
-        answer = rival.open(place, method=method, json={} if method == "POST" else None)
+        body = BODIES.get(route, {}) if method in {"POST", "PATCH"} else None
+        answer = rival.open(place, method=method, json=body)
         assert answer.status_code == 404, route
         assert answer.get_json()["reason"] == "not_found"
 
@@ -148,6 +177,7 @@ def test_another_sites_things_are_there_for_their_owner(
         "shoppers",
         "erasures",
         "feeds",
+        "webhooks",
     ],
 )
 def test_lists_hold_nothing_of_another_site(

@@ -59,3 +59,12 @@ def test_an_s3_address_leaves_no_local_folder() -> None:
 def test_a_certificate_is_named_whole_or_not_at_all(named: dict[str, str]) -> None:
     with pytest.raises(ConfigurationError, match="both files, or none"):
         load_settings(named)
+
+
+def test_networks_of_webhooks_are_read_and_what_is_none_is_refused() -> None:
+    read = load_settings({"TOILE_WEBHOOK_NETWORKS": "10.0.0.0/8, fd12::/48,"})
+    assert read.webhook_networks == ("10.0.0.0/8", "fd12::/48")
+    assert load_settings({"TOILE_WEBHOOK_NETWORKS": ""}).webhook_networks == ()
+    for wrong in ("10.0.0.1/8", "shop.example", "10.0.0.0/33"):
+        with pytest.raises(ConfigurationError, match="TOILE_WEBHOOK_NETWORKS"):
+            load_settings({"TOILE_WEBHOOK_NETWORKS": wrong})

@@ -16,6 +16,7 @@ from shared.records import (
     artifacts,
     designs,
     jobs,
+    promises,
     shoppers,
     sites,
 )
