@@ -18,7 +18,8 @@ from typing import Any, Final, Self
 
 from shared.errors import DatabaseUnavailableError, OutOfMemoryError, ToileError
 from shared.jobs import lifecycle
-from shared.jobs.lifecycle import LeaseLostError
+from shared.jobs.ends import LeaseLostError, backoff
+from shared.jobs.lifecycle import UnwantedError
 from shared.jobs.submit import send
 from shared.logging import job_context
 from shared.queue.status import StatusDocument
@@ -227,7 +228,7 @@ def _try(attempt: Attempt, work: Work) -> None:
         LOG.info("Succeeded")
         for action in attempt.on_success:
             action()
-    attempt.runtime.board.clear(attempt.job.id)
+    attempt.runtime.board.clear(attempt.job.id, fence=attempt.job.fence)
 
 
 def succeed(tx: Transaction, job: JobRecord, outcome: Outcome) -> None:
@@ -244,13 +245,12 @@ def end_badly(runtime: Runtime, job: JobRecord, error: Exception) -> None:
     match error:
         case LeaseLostError():
             LOG.warning("Stopped: %s", error)
-        case CancelledError():
+        case CancelledError() | UnwantedError():
             _finish(runtime, job, JobState.CANCELLED, Reason.CANCELLED_BY_CALLER, None)
         case DrainedError():
-            _put_back(runtime, job, Reason.DRAINED, timedelta(0), "The worker was shut down.")
-        case ToileError(retryable=True) if job.attempts < runtime.settings.max_attempts:
-            first = timedelta(seconds=runtime.settings.retry_delay_seconds)
-            delay = lifecycle.backoff(job.attempts, first)
+            _drained(runtime, job)
+        case ToileError(retryable=True) if job.tries < runtime.settings.max_attempts:
+            delay = backoff(job.tries, runtime.first_delay)
             LOG.warning("Will be tried again in %s: %s", delay, error)
             _put_back(runtime, job, Reason.RETRYING, delay, str(error))
         case _:
@@ -297,14 +297,29 @@ def _finish(
         LOG.warning("Nothing written: %s", lost)
 
 
+def _drained(runtime: Runtime, job: JobRecord) -> None:
+    """Hand a job on at once. It is not to blame, so the attempt does not count."""
+    back = _put_back(
+        runtime, job, Reason.DRAINED, timedelta(0), "The worker was shut down.", spare=True
+    )
+    if back is not None:
+        send(runtime.records, runtime.sender, [back])
+
+
 def _put_back(
-    runtime: Runtime, job: JobRecord, reason: str, delay: timedelta, message: str
-) -> None:
+    runtime: Runtime,
+    job: JobRecord,
+    reason: str,
+    delay: timedelta,
+    message: str,
+    *,
+    spare: bool = False,
+) -> JobRecord | None:
     try:
         with runtime.records.transaction() as tx:
-            back = lifecycle.put_back(tx, job, reason=reason, delay=delay, message=message)
+            return lifecycle.put_back(
+                tx, job, reason=reason, delay=delay, message=message, spare=spare
+            )
     except LeaseLostError as lost:
         LOG.warning("Nothing written: %s", lost)
-        return
-    if not delay:
-        send(runtime.records, runtime.sender, [back])
+        return None

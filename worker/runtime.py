@@ -39,6 +39,11 @@ class Runtime:
         """How long a claim holds without a heartbeat."""
         return timedelta(seconds=self.settings.lease_seconds)
 
+    @property
+    def first_delay(self) -> timedelta:
+        """The pause before the second try at a job; it doubles with each."""
+        return timedelta(seconds=self.settings.retry_delay_seconds)
+
 
 def open_runtime(settings: Settings) -> Runtime:
     """Open the ways out. Call it in the process that works: connections do not survive a fork."""

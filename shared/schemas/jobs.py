@@ -59,6 +59,7 @@ class Reason(StrEnum):
     """Why a job stands where it stands, beyond the errors' own ``reason`` words."""
 
     LOST_WORKER = "lost_worker"
+    STALLED = "stalled"
     DRAINED = "drained"
     RETRYING = "retrying"
     EXPIRED = "expired"
@@ -300,6 +301,7 @@ class JobRecord(Schema):
     digest: str | None = Field(None, description="Equal for requests that give equal designs.")
     shopper_id: str | None = None
     attempts: int
+    spared: int = Field(0, description="Of these, those that a worker ended by being shut down.")
     fence: int
     owner: str | None
     lease_expires_at: datetime | None
@@ -309,3 +311,8 @@ class JobRecord(Schema):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+
+    @property
+    def tries(self) -> int:
+        """The attempts that count towards the limit."""
+        return self.attempts - self.spared

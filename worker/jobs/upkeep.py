@@ -7,20 +7,25 @@ from typing import Final
 from redis.exceptions import RedisError
 
 from shared.errors import QueueUnavailableError
-from shared.jobs import lifecycle
+from shared.jobs import lifecycle, recovery
 from shared.jobs.submit import send
 from shared.queue.names import QUEUE_OF, TASK_OF, Queue
-from shared.records import Transaction, jobs, waiting
-from shared.schemas.jobs import JobError, JobKind, JobRecord, JobState, Reason
+from shared.queue.rounds import Rounds
+from shared.records import jobs, waiting
+from shared.schemas.jobs import JobKind
 from worker.runtime import Runtime
 
 LOG: Final = logging.getLogger(__name__)
 
 _MOST: Final = 1_000
+_AT_ONCE: Final = 50
+"""Jobs that one transaction recovers: others must not wait long to write."""
 # A message younger than this may still be on its way into the queue.
 _SETTLED: Final = timedelta(seconds=5)
-# Under a load that never ends, a queue always holds enough messages; look at the oldest anyway.
-_LONG: Final = timedelta(minutes=5)
+RESEND_SECONDS: Final = 300
+"""Under a load that never ends, a queue always holds enough messages; those of jobs that have waited
+longer are sent again anyway."""
+_LONG: Final = timedelta(seconds=RESEND_SECONDS)
 
 # Designs are hinted at by release, below; the moodboards that share their queue go one by one.
 _KINDS: Final = {
@@ -35,24 +40,42 @@ _KINDS: Final = {
 
 def keep_up(runtime: Runtime) -> None:
     """Do all of upkeep once: abandoned jobs first, then messages."""
-    put_back = recover_abandoned(runtime)
-    with runtime.records.transaction() as tx:
-        expired = lifecycle.expire(tx, most=_MOST)
+    recovered = recover_abandoned(runtime)
+    ended = end_hopeless(runtime)
     sent = send_waiting(runtime)
-    if put_back or expired or sent:
+    if recovered or ended or sent:
         LOG.info(
-            "Put back or ended %d abandoned jobs and %d expired ones; sent %d messages again",
-            put_back, expired, sent,
+            "Put back or ended %d abandoned jobs, ended %d that nobody could start in time or that "
+            "had no attempt left; sent %d messages again",
+            recovered, ended, sent,
         )  # fmt: skip
 
 
 def recover_abandoned(runtime: Runtime) -> int:
     """Put back, or end, the jobs whose worker has not been heard of; returns how many."""
+    recovered, found = 0, _AT_ONCE
+    while found == _AT_ONCE and recovered < _MOST:
+        with runtime.records.transaction() as tx:
+            lost = jobs.abandoned(tx, most=_AT_ONCE)
+            found = len(lost)
+            for job in lost:
+                taken = recovery.recover(
+                    tx,
+                    job,
+                    max_attempts=runtime.settings.max_attempts,
+                    first_delay=runtime.first_delay,
+                )
+                recovered += taken is not None
+    return recovered
+
+
+def end_hopeless(runtime: Runtime) -> int:
+    """End queued jobs that nobody will start: too late, or without an attempt left."""
+    limit = runtime.settings.max_attempts
     with runtime.records.transaction() as tx:
-        lost = jobs.abandoned(tx, most=_MOST)
-        for job in lost:
-            _recover(tx, runtime, job)
-    return len(lost)
+        return lifecycle.expire(tx, most=_MOST) + recovery.wear_out(
+            tx, max_attempts=limit, most=_MOST
+        )
 
 
 def send_waiting(runtime: Runtime) -> int:
@@ -60,16 +83,24 @@ def send_waiting(runtime: Runtime) -> int:
 
     A message dies with a worker that is killed at the wrong moment, and with Redis' memory. So a
     queue that holds fewer messages than there are queued jobs for it has lost some; then all that
-    are not quite new are sent again, and the duplicates among them find nothing to claim.
+    are not quite new are sent again, and the duplicates among them find nothing to claim. Where
+    Redis does not remember the last round, it has lost all, and all are sent at once.
     """
+    rounds = Rounds(runtime.redis)
     try:
-        return sum(_send_jobs(runtime, queue) for queue in _KINDS) + _send_hints(runtime)
+        forgot = not rounds.has_mark()
+        if forgot:
+            LOG.warning("Redis has no memory of upkeep: all that waits is sent again")
+        sent = sum(_send_jobs(runtime, queue, forgot=forgot) for queue in _KINDS)
+        sent += _send_hints(runtime, forgot=forgot)
     except (RedisError, QueueUnavailableError) as error:
         LOG.warning("Redis is away; what waits is sent when it is back: %s", error)
         return 0
+    rounds.note()
+    return sent
 
 
-def _send_jobs(runtime: Runtime, queue: Queue) -> int:
+def _send_jobs(runtime: Runtime, queue: Queue, *, forgot: bool) -> int:
     with runtime.records.reading() as tx:
         queued = jobs.waiting(tx, _KINDS[queue], most=_MOST)
         settled, long = tx.now - _SETTLED, tx.now - _LONG
@@ -77,13 +108,13 @@ def _send_jobs(runtime: Runtime, queue: Queue) -> int:
     missing = [
         job.model_copy(update={"sent_at": None})
         for job in queued
-        if job.sent_at is None or job.sent_at < (settled if is_short else long)
+        if forgot or job.sent_at is None or job.sent_at < (settled if is_short else long)
     ]
     send(runtime.records, runtime.sender, missing)
     return len(missing)
 
 
-def _send_hints(runtime: Runtime) -> int:
+def _send_hints(runtime: Runtime, *, forgot: bool) -> int:
     """Hint at releases with waiting designs, if the queue has fewer messages than releases."""
     with runtime.records.reading() as tx:
         groups = waiting.groups(tx)
@@ -91,40 +122,7 @@ def _send_hints(runtime: Runtime) -> int:
     releases = waiting.release_ids(groups)
     is_short = runtime.redis.llen(Queue.GENERATE) < len(releases)
     limit = settled if is_short else long
-    missing = waiting.release_ids([group for group in groups if group.since < limit])
+    missing = waiting.release_ids([group for group in groups if forgot or group.since < limit])
     for release_id in missing:
         runtime.sender.hint_release(release_id, again=True)
     return len(missing)
-
-
-def _recover(tx: Transaction, runtime: Runtime, job: JobRecord) -> None:
-    if job.cancel_requested_at is not None:
-        lifecycle.give_up(
-            tx, job, JobState.CANCELLED, reason=Reason.CANCELLED_BY_CALLER, error=None
-        )
-    elif job.attempts >= runtime.settings.max_attempts:
-        lifecycle.give_up(
-            tx,
-            job,
-            JobState.FAILED,
-            reason=Reason.ATTEMPTS_EXHAUSTED,
-            error=_exhausted(tx, job).model_dump(mode="json"),
-        )
-    else:
-        first = timedelta(seconds=runtime.settings.retry_delay_seconds)
-        delay = lifecycle.backoff(job.attempts, first)
-        message = f"{job.owner} was not heard of until its lease ran out."
-        lifecycle.put_back(tx, job, reason=Reason.LOST_WORKER, delay=delay, message=message)
-
-
-def _exhausted(tx: Transaction, job: JobRecord) -> JobError:
-    history = [
-        f"{one.number}: {one.outcome or Reason.LOST_WORKER} on {one.worker}"
-        for one in jobs.attempts_at(tx, job.id)
-    ]
-    return JobError(
-        reason=Reason.ATTEMPTS_EXHAUSTED,
-        message=f"All {job.attempts} attempts at this job ended without a result. Look at the "
-        "workers' logs for what happened to them, then retry the job.",
-        details={"attempts": history},
-    )
