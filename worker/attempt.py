@@ -3,20 +3,19 @@
 What you can rely on:
 - The work runs only while this worker holds the lease, and learns within a second or two that it
   was cancelled, is draining, or has lost the lease.
+- Work must show now and then that it moves, by reporting or by asking whether it must stop; what
+  shows nothing for TOILE_STALL_SECONDS counts as hung, and its process is ended (`heartbeat`).
 - What the work publishes and the job's end are one transaction: both exist or neither.
 - Whatever the work raises ends as a state; a spec that cannot be parsed ends as `failed`.
 """
 
 import logging
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
-from shared.errors import DatabaseUnavailableError, OutOfMemoryError, ToileError
+from shared.errors import OutOfMemoryError, ToileError
 from shared.jobs import lifecycle
 from shared.jobs.ends import LeaseLostError, backoff
 from shared.jobs.lifecycle import UnwantedError
@@ -25,12 +24,10 @@ from shared.logging import job_context
 from shared.queue.status import StatusDocument
 from shared.records import Transaction
 from shared.schemas.jobs import JobError, JobRecord, JobState, Progress, Reason
+from worker.heartbeat import Heartbeat
 from worker.runtime import DRAINING, Runtime
 
 LOG: Final = logging.getLogger(__name__)
-
-# A cancel must take effect within two seconds, so the flag is read more often than that.
-_LOOK_SECONDS: Final = 0.5
 
 
 class CancelledError(Exception):
@@ -52,98 +49,6 @@ class Outcome:
 Publish = Callable[[Transaction], Outcome]
 
 
-class Heartbeat:
-    """Renews leases from a thread of its own and watches for cancels.
-
-    A stuck step or a long compile does not stop it; the death of the process does. What is held
-    may change while it beats: one heartbeat serves a worker that goes from batch to batch.
-    """
-
-    def __init__(self, runtime: Runtime, held: Sequence[JobRecord] = ()) -> None:
-        self._runtime = runtime
-        self._held: dict[str, JobRecord] = {}
-        self._lost: set[str] = set()
-        self._cancelled: set[str] = set()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
-        self._renewed_at = time.monotonic()
-        self._lock = threading.Lock()
-        self.hold(held)
-
-    def hold(self, taken: Sequence[JobRecord]) -> None:
-        """Look after more jobs, just claimed."""
-        with self._lock:
-            if not self._held:
-                self._renewed_at = time.monotonic()
-            self._held |= {job.id: job for job in taken}
-            self._cancelled |= {job.id for job in taken if job.cancel_requested_at is not None}
-
-    def let_go(self, ended: Sequence[JobRecord]) -> None:
-        """Look after some jobs no more: they are over, or another's."""
-        gone = {job.id for job in ended}
-        with self._lock:
-            self._held = {key: job for key, job in self._held.items() if key not in gone}
-            self._lost -= gone
-            self._cancelled -= gone
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def has_lost(self, job_id: str) -> bool:
-        """Return whether another worker may hold the job by now."""
-        age = time.monotonic() - self._renewed_at
-        return job_id in self._lost or age > self._runtime.settings.lease_seconds
-
-    def is_cancelled(self, job_id: str) -> bool:
-        """Return whether the caller asked for the job to stop."""
-        return job_id in self._cancelled
-
-    def _beat(self) -> None:
-        pause = min(_LOOK_SECONDS, self._runtime.settings.heartbeat_seconds)
-        next_renewal = time.monotonic() + self._runtime.settings.heartbeat_seconds
-        while not self._over.wait(pause):
-            renew = time.monotonic() >= next_renewal
-            try:
-                self._look(renew=renew)
-            except DatabaseUnavailableError as error:
-                LOG.warning("The heartbeat could not reach the database: %s", error)
-            else:
-                if renew:
-                    next_renewal = time.monotonic() + self._runtime.settings.heartbeat_seconds
-
-    def _look(self, *, renew: bool) -> None:
-        started = time.monotonic()
-        with self._lock:
-            waiting = [job for job in self._held.values() if job.id not in self._lost]
-        if not waiting:
-            return
-        if renew:
-            with self._runtime.records.transaction() as tx:
-                found = lifecycle.still_held(tx, waiting, lease=self._runtime.lease)
-            self._renewed_at = started
-        else:
-            with self._runtime.records.reading() as tx:
-                found = lifecycle.still_held(tx, waiting, lease=None)
-        self._note(waiting, found)
-
-    def _note(self, looked_at: Sequence[JobRecord], found: Mapping[str, bool]) -> None:
-        """Keep which jobs are another's now, and which were cancelled: id -> whether."""
-        with self._lock:
-            held = [job.id for job in looked_at if job.id in self._held]
-            self._lost |= {job_id for job_id in held if job_id not in found}
-            self._cancelled |= {job_id for job_id in held if found.get(job_id)}
-
-
 @dataclass(frozen=True)
 class Attempt:
     """What a piece of work sees of its try: the job, and the ways to report and to be stopped."""
@@ -155,16 +60,21 @@ class Attempt:
 
     def report(self, progress: Progress) -> None:
         """Show how far the work is. It is a courtesy: where Redis is away, nothing happens."""
+        self.heartbeat.tick()
         document = StatusDocument(fence=self.job.fence, progress=progress)
         self.runtime.board.write(self.job.id, document)
 
     def should_stop(self) -> bool:
         """Return whether the work must stop now: cancelled, draining, or no longer its own."""
+        self.heartbeat.tick()
         return (
-            DRAINING.is_set()
-            or self.heartbeat.is_cancelled(self.job.id)
-            or self.heartbeat.has_lost(self.job.id)
+            DRAINING.is_set() or self.heartbeat.is_cancelled(self.job.id) or self.is_another_s
         )
+
+    @property
+    def is_another_s(self) -> bool:
+        """Whether another worker may hold the job by now, so that nothing may be written."""
+        return self.heartbeat.has_lost(self.job.id)
 
     def raise_if_stopped(self) -> None:
         """Raise the reason for which the work must stop; do nothing where there is none.
@@ -174,7 +84,8 @@ class Attempt:
             CancelledError: the caller asked for it.
             DrainedError: this worker is shutting down.
         """
-        if self.heartbeat.has_lost(self.job.id):
+        self.heartbeat.tick()
+        if self.is_another_s:
             raise LeaseLostError(f"The lease of job {self.job.id} ran out.", id=self.job.id)
         if self.heartbeat.is_cancelled(self.job.id):
             raise CancelledError

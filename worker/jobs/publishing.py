@@ -17,9 +17,10 @@ from shared.jobs import lifecycle
 from shared.queue.pace import Pace
 from shared.records import designs
 from shared.schemas.jobs import DesignSpec, JobRecord
-from worker.attempt import CancelledError, Heartbeat, end_badly
+from worker.attempt import CancelledError, end_badly
 from worker.designs.batch import Member
 from worker.designs.encoding import Made, Picture, encoded, hashes_of
+from worker.heartbeat import Heartbeat
 from worker.runtime import Runtime
 
 LOG: Final = logging.getLogger(__name__)
@@ -163,7 +164,7 @@ class Publisher:
         for job, _ in results:
             if job.id not in ended:
                 LOG.warning(
-                    "Nothing written for %s: another worker holds it, or it is over", job.id
+                    "Nothing written for %s: it was cancelled, is over, or another worker's", job.id
                 )
         kept = {row["artifact"] for row in rows if row["job_id"] in ended}
         self._forget({row["artifact"] for row in rows} - kept)
