@@ -32,6 +32,11 @@ class KeptExtractors:
         return {key.removeprefix(self._prefix): self._store.read(key) for key in found}
 
     def write(self, files: Mapping[str, bytes]) -> None:
-        """Keep some."""
+        """Keep those that are not kept yet; trained twice they differ, and figures name one.
+
+        So a worker that lost its lease changes nothing under the one that holds it now.
+        """
         for name, data in files.items():
-            self._store.put(f"{self._prefix}{name}", data)
+            key = f"{self._prefix}{name}"
+            if not self._store.exists(key):
+                self._store.put(key, data)

@@ -9,7 +9,6 @@ from sqlalchemy import URL
 from shared.errors import ConflictError, NotFoundError
 from shared.jobs import lifecycle
 from shared.jobs.ends import LeaseLostError, backoff
-from shared.jobs.moves import MOVES
 from shared.records import Records, jobs, migrate, sites
 from shared.records import waiting as waiting_designs
 from shared.schemas.jobs import JobRecord, JobState, Reason
@@ -77,12 +76,6 @@ def finish(records: Records, held: JobRecord, state: JobState = JobState.SUCCEED
 def read(records: Records, job: JobRecord) -> JobRecord:
     with records.reading() as tx:
         return jobs.get(tx, job.id)
-
-
-def test_no_state_that_is_final_has_a_way_out() -> None:
-    assert {state for state, targets in MOVES.items() if not targets} == {
-        state for state in JobState if state.is_final
-    }
 
 
 def test_a_queued_job_is_claimed_once(records: Records, job: JobRecord) -> None:
