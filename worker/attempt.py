@@ -67,9 +67,7 @@ class Attempt:
     def should_stop(self) -> bool:
         """Return whether the work must stop now: cancelled, draining, or no longer its own."""
         self.heartbeat.tick()
-        return (
-            DRAINING.is_set() or self.heartbeat.is_cancelled(self.job.id) or self.is_another_s
-        )
+        return DRAINING.is_set() or self.heartbeat.is_cancelled(self.job.id) or self.is_another_s
 
     @property
     def is_another_s(self) -> bool:

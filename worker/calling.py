@@ -14,7 +14,7 @@ from shared.settings import Settings
 LOG: Final = logging.getLogger(__name__)
 
 _PATIENCE: Final = 3
-"""Rounds that may be missed before somebody else asks: one is late whenever all workers are busy."""
+"""Rounds that may be missed before another asks: one is late whenever all workers are busy."""
 
 
 class Caller:

@@ -76,9 +76,7 @@ def returned(tx: Transaction, job: JobRecord, reason: str, delay: timedelta) -> 
     }
 
 
-def over(
-    tx: Transaction, ended: Sequence[JobRecord], *, outcome: str, message: str | None
-) -> None:
+def over(tx: Transaction, ended: Sequence[JobRecord], *, outcome: str, message: str | None) -> None:
     """Do what belongs to every end of a job, in its transaction.
 
     Args:

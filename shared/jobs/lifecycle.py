@@ -229,5 +229,3 @@ def withdraw(tx: Transaction, shopper_id: str) -> int:
     for job in open_jobs:
         cancelled(tx, job, moves.WITHDRAW)
     return len(open_jobs)
-
-

@@ -1,5 +1,4 @@
-"""The moves that no worker's success makes: taking jobs from dead or stuck workers, and ending those
-that have no attempt left."""
+"""The moves that help a job on: taking it from a dead or stuck worker, or ending it at last."""
 
 from datetime import timedelta
 

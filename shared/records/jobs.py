@@ -214,8 +214,8 @@ def hold(tx: Transaction, held: Sequence[JobRecord]) -> dict[str, bool]:
     """Return those of some jobs that run under the fences that they were claimed with, by id.
 
     With each, whether its caller asked for it to stop: nobody can ask any more until this
-    transaction is over. On PostgreSQL they are locked until the transaction's end, in the order of their ids, so that no
-    two who hold the same ones wait for each other; SQLite has one writer anyway.
+    transaction is over. On PostgreSQL they are locked until then, in the order of their ids, so
+    that no two who hold the same ones wait for each other; SQLite has one writer anyway.
     """
     fences = {job.id: job.fence for job in held}
     rows = tx.session.execute(_holding(), {"ids": listed(fences)}).all()
@@ -269,7 +269,7 @@ def abandoned(tx: Transaction, *, most: int) -> list[JobRecord]:
 def worn_out(tx: Transaction, *, max_attempts: int, most: int) -> list[JobRecord]:
     """Return queued jobs that have had all their attempts, and hold them on PostgreSQL."""
     asked = {"most": max_attempts, "limit": most}
-    return [_record(row) for row in tx.session.execute(_worn_out(), asked).scalars()]
+    return [_record(row) for row in tx.session.scalars(_worn_out(), asked)]
 
 
 def waiting(tx: Transaction, kinds: Sequence[JobKind], *, most: int) -> list[JobRecord]:
@@ -349,7 +349,7 @@ def _holding_one() -> Select[tuple[str]]:
 
 
 @cache
-def _worn_out() -> Select[tuple[JobRow]]:
+def _worn_out() -> Select[Any]:
     """Say the very words of the partial index: SQLite must see them, not parameters."""
     queued = JobRow.state == literal(JobState.QUEUED.value, literal_execute=True)
     tried = JobRow.attempts > literal(0, literal_execute=True)

@@ -206,7 +206,9 @@ def _files(
     pictures |= {row["id"]: one.data for row, one in kept.pairs}
     page = render_boards(report, boards, pictures)
     return {
-        name: runtime.store.put(keys.board_file(boards.report_id, job.id, job.fence, name), data).key
+        name: runtime.store.put(
+            keys.board_file(boards.report_id, job.id, job.fence, name), data
+        ).key
         for name, data in zip(_FILES, (boards.model_dump_json().encode(), page), strict=True)
     }
 

@@ -23,8 +23,8 @@ _AT_ONCE: Final = 50
 # A message younger than this may still be on its way into the queue.
 _SETTLED: Final = timedelta(seconds=5)
 RESEND_SECONDS: Final = 300
-"""Under a load that never ends, a queue always holds enough messages; those of jobs that have waited
-longer are sent again anyway."""
+"""Under a load that never ends, a queue always holds enough messages; those of jobs that have
+waited longer are sent again anyway."""
 _LONG: Final = timedelta(seconds=RESEND_SECONDS)
 
 # Designs are hinted at by release, below; the moodboards that share their queue go one by one.

@@ -16,7 +16,6 @@ from worker.jobs.upkeep import recover_abandoned
 from worker.runtime import Runtime
 
 
-
 @pytest.fixture
 def job(runtime: Runtime) -> JobRecord:
     return an_ingest_job(runtime.records, a_site(runtime.records))

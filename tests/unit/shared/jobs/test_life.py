@@ -29,13 +29,12 @@ from shared.jobs.submit import Terms, enqueue
 from shared.records import Records, jobs, migrate, shoppers
 from shared.records.tables import AttemptRow, Base, IdempotencyKeyRow, JobRow
 from shared.schemas.jobs import SPEC, DesignSpec, JobRecord, JobState, Reason
-from tests.fixtures.life import FINAL, FIRST_DELAY, LEASE, MAX_ATTEMPTS, Life
+from tests.fixtures.life import FINAL, LEASE, LIMITS, MAX_ATTEMPTS, Life
 from tests.fixtures.postgres import ON_BOTH
 from tests.fixtures.rows import a_release, a_site
 
 pytestmark = ON_BOTH
 
-LIMITS: Final = {"max_attempts": MAX_ATTEMPTS, "first_delay": FIRST_DELAY}
 WORKERS: Final = st.sampled_from(["one", "two", "three"])
 ENDS: Final = st.sampled_from([JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED])
 
@@ -143,9 +142,7 @@ class Lives(RuleBasedStateMachine):
     def claim(self, job: str, worker: str) -> Any:
         life = self.lives[job]
         with self.records.transaction() as tx:
-            held = lifecycle.claim(
-                tx, job, worker=worker, lease=LEASE, max_attempts=MAX_ATTEMPTS
-            )
+            held = lifecycle.claim(tx, job, worker=worker, lease=LEASE, max_attempts=MAX_ATTEMPTS)
         assert (held is not None) == life.can_be_claimed(self.clock.now)
         if held is None:
             return multiple()
@@ -227,9 +224,7 @@ class Lives(RuleBasedStateMachine):
     def put_back(self, token: JobRecord, delay: int, spare: bool) -> None:  # noqa: FBT001 - as above
         def go(tx: Any) -> JobRecord:
             pause = timedelta(seconds=delay)
-            return lifecycle.put_back(
-                tx, token, reason=Reason.RETRYING, delay=pause, spare=spare
-            )
+            return lifecycle.put_back(tx, token, reason=Reason.RETRYING, delay=pause, spare=spare)
 
         life = self.lives[token.id]
         if not life.is_held_by(token):
@@ -396,11 +391,10 @@ def test_every_move_is_refused_or_does_what_was_asked(
     site = a_site(records)
     release = a_release(records, site).id
     with records.transaction() as tx:  # the release's own job is not of this
-        tx.session.execute(
-            JobRow.__table__.update().values(state=JobState.SUCCEEDED)  # type: ignore[attr-defined]
-        )
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        lambda: Lives(records, clock, site, release),
+        tx.session.execute(JobRow.__table__.update().values(state=JobState.SUCCEEDED))
+    run_state_machine_as_test(
+        # Anything that makes one will do, though only the class is typed.
+        lambda: Lives(records, clock, site, release),  # type: ignore[arg-type]
         settings=settings(
             max_examples=50 if database is None else 15,
             stateful_step_count=40,

@@ -118,17 +118,14 @@ def test_a_job_that_kills_its_workers_fails_and_tells_of_each(runtime: Runtime) 
 
 def test_what_each_attempt_said_is_told_whatever_ended_it(runtime: Runtime) -> None:
     job = an_ingest_job(runtime.records, a_site(runtime.records))
-    limits = {"max_attempts": 3, "first_delay": timedelta(0)}
     for message in ("the store slept", "nothing moved"):
         with runtime.records.transaction() as tx:
             held = lifecycle.claim(tx, job.id, worker="w", lease=SHORT, max_attempts=3)
             assert held is not None
             if message == "the store slept":
-                lifecycle.put_back(
-                    tx, held, reason="retrying", delay=timedelta(0), message=message
-                )
+                lifecycle.put_back(tx, held, reason="retrying", delay=timedelta(0), message=message)
             else:
-                recovery.stall(tx, held, message, **limits)
+                recovery.stall(tx, held, message, max_attempts=3, first_delay=timedelta(0))
     abandon(runtime, job)
     recover_abandoned(runtime)
     error = row(runtime, job).error
@@ -202,7 +199,7 @@ def test_redis_that_forgot_all_is_filled_at_once_however_new_its_messages_were(
 @ON_BOTH
 def test_two_upkeeps_at_once_recover_each_job_once(runtime: Runtime) -> None:
     site_id = a_site(runtime.records)
-    lost = [an_ingest_job(runtime.records, site_id, catalog=str(n)) for n in range(60)]
+    lost = [an_ingest_job(runtime.records, site_id, catalog=str(n)) for n in range(24)]
     for job in lost:
         abandon(runtime, job)
     together = Barrier(2)
@@ -226,7 +223,7 @@ def test_two_upkeeps_at_once_recover_each_job_once(runtime: Runtime) -> None:
 def test_a_heartbeat_that_was_late_and_an_upkeep_do_not_both_win(runtime: Runtime) -> None:
     """Whoever is first has the job; the other learns of it."""
     site_id = a_site(runtime.records)
-    for number in range(20):
+    for number in range(10):
         job = an_ingest_job(runtime.records, site_id, catalog=str(number))
         with runtime.records.transaction() as tx:
             held = lifecycle.claim(tx, job.id, worker="late", lease=SHORT, max_attempts=3)
@@ -234,9 +231,7 @@ def test_a_heartbeat_that_was_late_and_an_upkeep_do_not_both_win(runtime: Runtim
         time.sleep(0.005)
         together = Barrier(2)
 
-        def renew(
-            held: JobRecord = held, together: Barrier = together
-        ) -> bool:
+        def renew(held: JobRecord = held, together: Barrier = together) -> bool:
             together.wait()
             with runtime.records.transaction() as tx:
                 return held.id in lifecycle.still_held(tx, [held], lease=timedelta(hours=1))
