@@ -81,7 +81,7 @@ def over(tx: Transaction, ended: Sequence[JobRecord], *, outcome: str, message: 
 
     Args:
         tx: the open transaction.
-        ended: the jobs that end by it; of a batch, as they were claimed.
+        ended: the jobs that end by it, as they stand now.
         outcome: what their attempts say of it.
         message: and in words.
     """

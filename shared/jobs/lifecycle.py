@@ -144,11 +144,16 @@ def finish_all(
     for job, _ in ended:
         if held.get(job.id, False):
             finish(tx, job, CANCELLED, reason=Reason.CANCELLED_BY_CALLER)
-    done = [(job, result) for job, result in ended if held.get(job.id) is False]
+    values = {"state": SUCCEEDED, **ending(tx, None)}
+    done = [
+        job.model_copy(update={**values, "result": result})
+        for job, result in ended
+        if held.get(job.id) is False
+    ]
     if done:
-        jobs.end_many(tx, [(job.id, result) for job, result in done], state=SUCCEEDED)
-        over(tx, [job for job, _ in done], outcome=SUCCEEDED, message=None)
-    return frozenset(job.id for job, _ in done)
+        jobs.end_many(tx, [(job.id, job.result or {}) for job in done], state=SUCCEEDED)
+        over(tx, done, outcome=SUCCEEDED, message=None)
+    return frozenset(job.id for job in done)
 
 
 def put_back(

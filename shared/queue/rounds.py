@@ -1,5 +1,6 @@
 """When upkeep last went round: a mark in Redis, whose absence says that Redis lost its memory."""
 
+import math
 import time
 from typing import Final
 
@@ -45,7 +46,11 @@ class Rounds:
             found = self._redis.get(_MARK)
         except RedisError:
             return False  # nothing could be sent either
-        return not isinstance(found, bytes) or abs(time.time() - float(found)) > seconds
+        try:
+            last = float(found) if isinstance(found, bytes) else -math.inf
+        except ValueError:  # another version's
+            last = -math.inf
+        return abs(time.time() - last) > seconds
 
     def call(self, *, seconds: float) -> bool:
         """Return whether it is for the caller to ask for a round, and not for another who just did.

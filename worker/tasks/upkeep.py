@@ -9,7 +9,7 @@ from worker.jobs.upkeep import keep_up
 from worker.tasks.base import ToileTask
 
 _LIMIT_SECONDS: Final = 600
-"""Upkeep is no job, so no heartbeat ends it where it hangs; Celery's parent does, and acknowledges."""
+"""Upkeep is no job, so no heartbeat ends it where it hangs; Celery's parent does."""
 
 
 @shared_task(name=Task.UPKEEP.value, base=ToileTask, bind=True, time_limit=_LIMIT_SECONDS)

@@ -1,7 +1,7 @@
 """Any sequence of moves, by anybody, in any order: each is refused, or does what was asked."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,7 +29,7 @@ from shared.jobs.submit import Terms, enqueue
 from shared.records import Records, jobs, migrate, shoppers
 from shared.records.tables import AttemptRow, Base, IdempotencyKeyRow, JobRow
 from shared.schemas.jobs import SPEC, DesignSpec, JobRecord, JobState, Reason
-from tests.fixtures.life import FINAL, LEASE, LIMITS, MAX_ATTEMPTS, Life
+from tests.fixtures.life import FINAL, LEASE, LIMITS, MAX_ATTEMPTS, Clock, Life
 from tests.fixtures.postgres import ON_BOTH
 from tests.fixtures.rows import a_release, a_site
 
@@ -37,16 +37,6 @@ pytestmark = ON_BOTH
 
 WORKERS: Final = st.sampled_from(["one", "two", "three"])
 ENDS: Final = st.sampled_from([JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED])
-
-
-class Clock:
-    """A time that moves only when told to."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 @pytest.fixture

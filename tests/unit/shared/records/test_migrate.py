@@ -6,7 +6,8 @@ from sqlalchemy import text
 
 from shared.records import Records, migrate
 from shared.settings import Settings
-from tests.fixtures.rows import a_site
+from tests.fixtures.postgres import ON_BOTH
+from tests.fixtures.rows import a_site, an_ingest_job
 
 
 def test_the_migrations_make_the_tables_that_the_code_expects(records: Records) -> None:
@@ -49,6 +50,29 @@ def test_going_back_before_feeds_takes_them_along_and_leaves_the_catalogs(
     with records.reading() as tx:
         assert [one.id for one in catalogs.page(tx, site).items] == [own]
         assert list(feeds.page(tx, site).items) == []
+
+
+@ON_BOTH
+def test_jobs_stay_when_spared_attempts_come_and_go(records: Records) -> None:
+    from datetime import timedelta
+
+    from shared.jobs import lifecycle
+    from shared.records import jobs
+
+    job = an_ingest_job(records, a_site(records, "kept"))
+    with records.transaction() as tx:
+        held = lifecycle.claim(tx, job.id, worker="w", lease=timedelta(60), max_attempts=3)
+        assert held is not None
+        lifecycle.put_back(tx, held, reason="drained", delay=timedelta(0), spare=True)
+    migrate.downgrade(records, "0005")
+    with records.engine.connect() as connection:
+        assert connection.execute(text("SELECT id, attempts FROM jobs")).all() == [(job.id, 1)]
+    migrate.upgrade(records)
+    assert migrate.differences(records) == []
+    with records.transaction() as tx:
+        back = jobs.get(tx, job.id)
+        assert (back.attempts, back.spared, back.reason) == (1, 0, "drained")
+        assert lifecycle.claim(tx, job.id, worker="w", lease=timedelta(60), max_attempts=3)
 
 
 def test_a_new_migration_is_written_from_what_the_tables_lack(
