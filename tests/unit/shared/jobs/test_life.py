@@ -15,6 +15,7 @@ from hypothesis.stateful import (
     initialize,
     invariant,
     multiple,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -35,6 +36,8 @@ from tests.fixtures.rows import a_release, a_site
 
 pytestmark = ON_BOTH
 
+FEW: Final = 4
+"""Of many jobs each would be moved too seldom for two moves to meet."""
 WORKERS: Final = st.sampled_from(["one", "two", "three"])
 ENDS: Final = st.sampled_from([JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED])
 
@@ -77,12 +80,11 @@ class Lives(RuleBasedStateMachine):
         self.fences: dict[str, int] = {}
         self.owners: list[JobRecord] = []
 
-    # -- beginning ----------------------------------------------------------------------------
-
     @initialize(target=all_jobs)
     def first(self) -> str:
         return self.submitted(DesignSpec(**self.design()), Terms())
 
+    @precondition(lambda self: len(self.lives) < FEW)
     @rule(
         target=all_jobs,
         expires_in=st.sampled_from([None, None, 30.0, 200.0]),
@@ -94,6 +96,7 @@ class Lives(RuleBasedStateMachine):
         terms = Terms(expires_in=expires_in, shopper_id=shopper)
         return self.submitted(DesignSpec(**self.design()), terms, key=key)
 
+    @precondition(lambda self: len(self.lives) < FEW)
     @rule(target=all_jobs, job=all_jobs)
     def retry(self, job: str) -> Any:
         """A retry is a new job; the old one stays as it ended."""
@@ -125,8 +128,6 @@ class Lives(RuleBasedStateMachine):
     def shopper(self) -> str:
         with self.records.transaction() as tx:
             return shoppers.ensure(tx, self.site, "anna").id
-
-    # -- workers ------------------------------------------------------------------------------
 
     @rule(target=tokens, job=all_jobs, worker=WORKERS)
     def claim(self, job: str, worker: str) -> Any:
@@ -239,8 +240,6 @@ class Lives(RuleBasedStateMachine):
             recovery.stall(tx, token, "nothing moved", **LIMITS)
         life.taken_away(self.clock.now, "stalled")
 
-    # -- time and upkeep ----------------------------------------------------------------------
-
     @rule(seconds=st.sampled_from([1, 20, 61, 61, 700]))
     def pass_by(self, seconds: int) -> None:
         self.clock.now += timedelta(seconds=seconds)
@@ -298,8 +297,6 @@ class Lives(RuleBasedStateMachine):
         for one in worn:
             one.failed("attempts_exhausted")
 
-    # -- the front ----------------------------------------------------------------------------
-
     @rule(job=all_jobs)
     def request_cancel(self, job: str) -> None:
         life = self.lives[job]
@@ -315,6 +312,10 @@ class Lives(RuleBasedStateMachine):
             life.cancel_asked = True
         assert told.state is life.state
 
+    @rule(token=tokens)
+    def cancel_what_was_claimed(self, token: JobRecord) -> None:
+        self.request_cancel(token.id)
+
     @rule()
     def withdraw(self) -> None:
         """The shopper is erased: whatever is under way for them is over at once."""
@@ -328,8 +329,6 @@ class Lives(RuleBasedStateMachine):
             assert lifecycle.withdraw(tx, shopper) == len(open_jobs)
         for one in open_jobs:
             one.cancelled()
-
-    # -- what always holds --------------------------------------------------------------------
 
     @invariant()
     def rows_are_as_the_model_says(self) -> None:
