@@ -312,9 +312,13 @@ class Lives(RuleBasedStateMachine):
             life.cancel_asked = True
         assert told.state is life.state
 
-    @rule(token=tokens)
-    def cancel_what_was_claimed(self, token: JobRecord) -> None:
+    @rule(token=tokens, is_done=st.booleans())
+    def cancel_just_before_the_end(self, token: JobRecord, is_done: bool) -> None:  # noqa: FBT001 - as above
         self.request_cancel(token.id)
+        if is_done:
+            self.finish(token, JobState.SUCCEEDED)
+        else:
+            self.put_back(token, 5, spare=False)
 
     @rule()
     def withdraw(self) -> None:
