@@ -89,6 +89,10 @@ class Settings(Schema):
 
     lease_seconds: Seconds = Field(60, description="How long a worker holds a job unheard of.")
     heartbeat_seconds: Seconds = Field(15, description="How often a worker renews its lease.")
+    stall_seconds: Seconds = Field(
+        1800,
+        description="How long a step of work may show no sign of life before it counts as hung.",
+    )
     max_attempts: Count = Field(5, description="Tries at a job before it fails for good.")
     retry_delay_seconds: Seconds = Field(2, description="First pause before another try; doubles.")
     upkeep_seconds: Seconds = Field(10, description="How often upkeep looks for lost work.")

@@ -16,6 +16,7 @@ from shared.queue.drains import Drains
 from shared.queue.presence import ANNOUNCE_SECONDS, Offer, Presence, Taking
 from shared.queue.pulse import Pulse
 from shared.settings import Settings
+from worker.calling import Caller
 from worker.consuming import Consumption, Watch
 from worker.gan.versions import READABLE
 from worker.runtime import DRAINING
@@ -45,7 +46,8 @@ class Announcer:
     """A thread that says again and again what a worker takes, does, and can make.
 
     It hears at once what the operator wishes (`toile drain`), and ends a worker that no longer
-    takes what waits, so that its supervisor starts it again.
+    takes what waits, so that its supervisor starts it again. It also looks whether upkeep goes
+    round, which is what finds work that was lost.
 
     Args:
         settings: as they were read.
@@ -65,6 +67,7 @@ class Announcer:
         self._redis: Final = connect(settings)
         self._presence: Final = Presence(self._redis, seconds=settings.worker_grace_seconds)
         self._drains: Final = Drains(self._redis)
+        self._caller: Final = Caller(settings, self._redis)
         self._pulse: Final = Pulse(settings, worker)
         self._worker = worker
         self._consumption = consumption
@@ -101,6 +104,7 @@ class Announcer:
             self._hear()
             self._tell()
             self._judge()
+            self._caller.look()
             self._over.wait(self._pause)
 
     def _hear(self) -> None:

@@ -3,38 +3,37 @@
 What you can rely on:
 - The work runs only while this worker holds the lease, and learns within a second or two that it
   was cancelled, is draining, or has lost the lease.
+- Work must show now and then that it moves, by reporting or by asking whether it must stop; what
+  shows nothing for TOILE_STALL_SECONDS counts as hung, and its process is ended (`heartbeat`).
 - What the work publishes and the job's end are one transaction: both exist or neither.
 - Whatever the work raises ends as a state; a spec that cannot be parsed ends as `failed`.
 """
 
 import logging
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from shared import tracing
-from shared.errors import DatabaseUnavailableError, OutOfMemoryError, ToileError
+from shared.errors import OutOfMemoryError, ToileError
 from shared.jobs import lifecycle
-from shared.jobs.lifecycle import LeaseLostError
+from shared.jobs.ends import LeaseLostError, backoff
+from shared.jobs.lifecycle import UnwantedError
 from shared.jobs.submit import send
 from shared.logging import job_context
 from shared.queue.status import StatusDocument
 from shared.records import Transaction
 from shared.schemas.jobs import JobError, JobRecord, JobState, Preview, Progress, Reason
+from worker.heartbeat import Heartbeat
 from worker.insisting import CANCEL_SECONDS, DRAIN_SECONDS, Insisting
 from worker.patience import until_back
 from worker.runtime import DRAINING, Runtime
 
 LOG: Final = logging.getLogger(__name__)
-
-# A cancel must take effect within two seconds, so the flag is read more often than that.
-_LOOK_SECONDS: Final = 0.5
 
 
 class CancelledError(Exception):
@@ -56,103 +55,6 @@ class Outcome:
 Publish = Callable[[Transaction], Outcome]
 
 
-class Heartbeat:
-    """Renews leases from a thread of its own and watches for cancels.
-
-    A stuck step or a long compile does not stop it; the death of the process does. What is held
-    may change while it beats: one heartbeat serves a worker that goes from batch to batch.
-    """
-
-    def __init__(self, runtime: Runtime, held: Sequence[JobRecord] = ()) -> None:
-        self._runtime = runtime
-        self._held: dict[str, JobRecord] = {}
-        self._lost: set[str] = set()
-        self._cancelled: set[str] = set()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
-        self._renewed_at = time.monotonic()
-        self._lock = threading.Lock()
-        self.hold(held)
-
-    def hold(self, taken: Sequence[JobRecord]) -> None:
-        """Look after more jobs, just claimed."""
-        with self._lock:
-            if not self._held:
-                self._renewed_at = time.monotonic()
-            self._held |= {job.id: job for job in taken}
-            self._cancelled |= {job.id for job in taken if job.cancel_requested_at is not None}
-
-    def let_go(self, ended: Sequence[JobRecord]) -> None:
-        """Look after some jobs no more: they are over, or another's."""
-        gone = {job.id for job in ended}
-        with self._lock:
-            self._held = {key: job for key, job in self._held.items() if key not in gone}
-            self._lost -= gone
-            self._cancelled -= gone
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def has_lost(self, job_id: str) -> bool:
-        """Return whether another worker may hold the job by now."""
-        age = time.monotonic() - self._renewed_at
-        return job_id in self._lost or age > self._runtime.settings.lease_seconds
-
-    def lose(self, job_id: str) -> None:
-        """Take a job for lost from now on: it was ended or put back from beside."""
-        with self._lock:
-            self._lost.add(job_id)
-
-    def is_cancelled(self, job_id: str) -> bool:
-        """Return whether the caller asked for the job to stop."""
-        return job_id in self._cancelled
-
-    def _beat(self) -> None:
-        pause = min(_LOOK_SECONDS, self._runtime.settings.heartbeat_seconds)
-        next_renewal = time.monotonic() + self._runtime.settings.heartbeat_seconds
-        while not self._over.wait(pause):
-            renew = time.monotonic() >= next_renewal
-            try:
-                self._look(renew=renew)
-            except DatabaseUnavailableError as error:
-                LOG.warning("The heartbeat could not reach the database: %s", error)
-            else:
-                if renew:
-                    next_renewal = time.monotonic() + self._runtime.settings.heartbeat_seconds
-
-    def _look(self, *, renew: bool) -> None:
-        started = time.monotonic()
-        with self._lock:
-            waiting = [job for job in self._held.values() if job.id not in self._lost]
-        if not waiting:
-            return
-        if renew:
-            with self._runtime.records.transaction() as tx:
-                found = lifecycle.still_held(tx, waiting, lease=self._runtime.lease)
-            self._renewed_at = started
-        else:
-            with self._runtime.records.reading() as tx:
-                found = lifecycle.still_held(tx, waiting, lease=None)
-        self._note(waiting, found)
-
-    def _note(self, looked_at: Sequence[JobRecord], found: Mapping[str, bool]) -> None:
-        """Keep which jobs are another's now, and which were cancelled: id -> whether."""
-        with self._lock:
-            held = [job.id for job in looked_at if job.id in self._held]
-            self._lost |= {job_id for job_id in held if job_id not in found}
-            self._cancelled |= {job_id for job_id in held if found.get(job_id)}
-
-
 @dataclass(frozen=True)
 class Attempt:
     """What a piece of work sees of its try: the job, and the ways to report and to be stopped."""
@@ -164,6 +66,7 @@ class Attempt:
 
     def report(self, progress: Progress) -> None:
         """Show how far the work is. It is a courtesy: where Redis is away, nothing happens."""
+        self.heartbeat.tick()
         document = StatusDocument(fence=self.job.fence, progress=progress)
         self.runtime.board.write(self.job.id, document)
         self.runtime.news.progress(self.job.id, progress, fence=self.job.fence)
@@ -174,11 +77,13 @@ class Attempt:
 
     def should_stop(self) -> bool:
         """Return whether the work must stop now: cancelled, draining, or no longer its own."""
-        return (
-            DRAINING.is_set()
-            or self.heartbeat.is_cancelled(self.job.id)
-            or self.heartbeat.has_lost(self.job.id)
-        )
+        self.heartbeat.tick()
+        return DRAINING.is_set() or self.heartbeat.is_cancelled(self.job.id) or self.is_another_s
+
+    @property
+    def is_another_s(self) -> bool:
+        """Whether another worker may hold the job by now, so that nothing may be written."""
+        return self.heartbeat.has_lost(self.job.id)
 
     def raise_if_stopped(self) -> None:
         """Raise the reason for which the work must stop; do nothing where there is none.
@@ -188,7 +93,8 @@ class Attempt:
             CancelledError: the caller asked for it.
             DrainedError: this worker is shutting down.
         """
-        if self.heartbeat.has_lost(self.job.id):
+        self.heartbeat.tick()
+        if self.is_another_s:
             raise LeaseLostError(f"The lease of job {self.job.id} ran out.", id=self.job.id)
         if self.heartbeat.is_cancelled(self.job.id):
             raise CancelledError
@@ -282,7 +188,7 @@ def _try(attempt: Attempt, work: Work) -> None:
         attempt.runtime.end([attempt.job], JobState.SUCCEEDED, outcome.reason)
         for action in attempt.on_success:
             action()
-    attempt.runtime.board.clear(attempt.job.id)
+    attempt.runtime.board.clear(attempt.job.id, fence=attempt.job.fence)
 
 
 def _publish(attempt: Attempt, publish: Publish) -> Outcome:
@@ -317,13 +223,12 @@ def _end_badly(runtime: Runtime, job: JobRecord, error: Exception) -> None:
     match error:
         case LeaseLostError():
             LOG.warning("Stopped: %s", error)
-        case CancelledError():
+        case CancelledError() | UnwantedError():
             _finish(runtime, job, JobState.CANCELLED, Reason.CANCELLED_BY_CALLER, None)
         case DrainedError():
-            _put_back(runtime, job, Reason.DRAINED, timedelta(0), "The worker was shut down.")
-        case ToileError(retryable=True) if job.attempts < runtime.settings.max_attempts:
-            first = timedelta(seconds=runtime.settings.retry_delay_seconds)
-            delay = lifecycle.backoff(job.attempts, first)
+            _drained(runtime, job)
+        case ToileError(retryable=True) if job.tries < runtime.settings.max_attempts:
+            delay = backoff(job.tries, runtime.first_delay)
             LOG.warning("Will be tried again in %s: %s", delay, error)
             _put_back(runtime, job, Reason.RETRYING, delay, str(error))
         case _:
@@ -376,19 +281,35 @@ def _finish(
         runtime.end([job], state, reason)
 
 
+def _drained(runtime: Runtime, job: JobRecord) -> None:
+    """Hand a job on at once. It is not to blame, so the attempt does not count."""
+    back = _put_back(
+        runtime, job, Reason.DRAINED, timedelta(0), "The worker was shut down.", spare=True
+    )
+    if back is not None:
+        send(runtime.records, runtime.sender, [back])
+
+
 def _put_back(
-    runtime: Runtime, job: JobRecord, reason: str, delay: timedelta, message: str
-) -> None:
+    runtime: Runtime,
+    job: JobRecord,
+    reason: str,
+    delay: timedelta,
+    message: str,
+    *,
+    spare: bool = False,
+) -> JobRecord | None:
 
     def write() -> JobRecord:
         with runtime.records.transaction() as tx:
-            return lifecycle.put_back(tx, job, reason=reason, delay=delay, message=message)
+            return lifecycle.put_back(
+                tx, job, reason=reason, delay=delay, message=message, spare=spare
+            )
 
     try:
         back = until_back(write)
     except LeaseLostError as lost:
         LOG.warning("Nothing written: %s", lost)
-        return
+        return None
     runtime.put_back(back, reason)
-    if not delay:
-        send(runtime.records, runtime.sender, [back])
+    return back

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from shared.errors import OutOfMemoryError
 from shared.jobs import lifecycle
-from shared.jobs.lifecycle import LeaseLostError
+from shared.jobs.ends import LeaseLostError, backoff
 from shared.jobs.submit import send
 from shared.queue.sender import Sender
 from shared.records import Records, Transaction, holding
@@ -74,7 +74,7 @@ def put_back_apart(
     with records.transaction() as tx:
         for job in batch:
             try:
-                if job.attempts >= max_attempts:
+                if job.tries >= max_attempts:
                     _fail(tx, job, f"{_BATCH} This was the last of {max_attempts} attempts.", {})
                 else:
                     back.append(_put_back(tx, job, _BATCH))
@@ -98,7 +98,7 @@ def _settled(
     beside: int,
     settings: Settings,
 ) -> JobRecord:
-    is_last = job.attempts >= settings.max_attempts
+    is_last = job.tries >= settings.max_attempts
     if job.cancel_requested_at is not None:
         return lifecycle.finish(tx, job, JobState.CANCELLED, reason=Reason.CANCELLED_BY_CALLER)
     if death.cause is Cause.OTHER:
@@ -106,7 +106,7 @@ def _settled(
             return job  # upkeep ends it, with all that happened to it
         first = timedelta(seconds=settings.retry_delay_seconds)
         message = f"The process {job.owner} died while it worked."
-        delay = lifecycle.backoff(job.attempts, first)
+        delay = backoff(job.tries, first)
         return lifecycle.put_back(tx, job, reason=Reason.LOST_WORKER, delay=delay, message=message)
     if not (is_guilty or is_last):
         return _put_back(tx, job, _words(death, beside=beside))

@@ -65,11 +65,19 @@ class Runtime:
         self.counters.send(tally)
 
     def put_back(self, back: JobRecord, reason: str) -> None:
-        """Tell those who watch, and count, that an attempt ended and its job did not."""
+        """Tell those who watch, and count, that an attempt ended and its job, mostly, did not."""
+        if back.state.is_final:  # its caller had asked for it to stop
+            self.end([back], back.state, back.reason)
+            return
         self.news.changed([back.id])
         tally = Tally()
         tally.tried(back.kind, reason)
         self.counters.send(tally)
+
+    @property
+    def first_delay(self) -> timedelta:
+        """The pause before the second try at a job; it doubles with each."""
+        return timedelta(seconds=self.settings.retry_delay_seconds)
 
 
 def open_runtime(settings: Settings) -> Runtime:

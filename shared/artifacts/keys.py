@@ -74,6 +74,15 @@ def report_file(report_id: str, name: str) -> str:
     return f"reports/{report_id}/{name}"
 
 
+def board_file(report_id: str, job_id: str, fence: int, name: str) -> str:
+    """One file of a report's moodboards.
+
+    Under the job and its fence: another's may be read while these are written, and a worker that
+    lost its lease must not write over the newer one's.
+    """
+    return report_file(report_id, f"{job_id}/{fence}/{name}")
+
+
 def index(index_id: str) -> str:
     """The prefix of a garment index's files."""
     return f"indexes/{index_id}/"

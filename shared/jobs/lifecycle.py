@@ -1,50 +1,29 @@
-"""The life of a job as a table, and the only functions that move one along it.
+"""The only functions that move a job along its life, beside `recovery`; `moves` has the table.
 
-| from    | to        | function          | who                                             |
-|---------|-----------|-------------------|-------------------------------------------------|
-| -       | queued    | `submit`          | web; beat for periodic reports                  |
-| queued  | running   | `claim`           | a worker; also takes a running one, lease over  |
-| running | running   | `still_held`      | the worker that holds the fence                 |
-| running | queued    | `put_back`        | the holder; upkeep when the lease ran out       |
-| running | succeeded, failed, cancelled | `finish`, `finish_all` | the holder of the fence, once |
-| running | failed, cancelled | `give_up` | upkeep: the lease ran out, no attempt is left   |
-| queued  | cancelled | `request_cancel`  | web                                             |
-| running | cancelled | `request_cancel`  | web, of a design job                            |
-| queued  | failed    | `give_up`         | upkeep; `expire` when its time is over          |
-
-Every move is one compare-and-set on the row: two who try the same move cannot both succeed, and
-a worker whose fence is stale moves nothing. Each end is announced to the site's webhooks in the
-same transaction, once.
+What you can rely on:
+- Every move is one compare-and-set on the row, or stands under its lock: of two who try the same
+  one, one is refused. A worker whose fence is stale moves nothing.
+- A call is refused, or does what was asked. No final state is ever left.
+- What has been asked to stop never succeeds.
+- Every end of a job passes `ends.over`, in the transaction that ends it.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 from shared.errors import ConflictError
-from shared.jobs import fairness
-from shared.records import Transaction, jobs, waiting, webhooks
-from shared.records.webhooks import Ended
+from shared.jobs import fairness, moves
+from shared.jobs.ends import cancelled, ending, given_up, held_still, make, over, returned
+from shared.jobs.moves import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED
+from shared.records import Transaction, jobs, waiting
 from shared.schemas.jobs import JobError, JobKind, JobRecord, JobState, Reason
 
-QUEUED, RUNNING = JobState.QUEUED, JobState.RUNNING
-SUCCEEDED, FAILED, CANCELLED = JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED
 
-MOVES: Final[Mapping[JobState, frozenset[JobState]]] = {
-    QUEUED: frozenset({RUNNING, CANCELLED, FAILED}),
-    RUNNING: frozenset({RUNNING, QUEUED, SUCCEEDED, FAILED, CANCELLED}),
-    SUCCEEDED: frozenset(),
-    FAILED: frozenset(),
-    CANCELLED: frozenset(),
-}
+class UnwantedError(ConflictError):
+    """The caller asked for the job to stop, so that it cannot succeed any more."""
 
-LONGEST_DELAY: Final = timedelta(minutes=10)
-
-
-class LeaseLostError(ConflictError):
-    """Another worker holds the job now, or it is over: stop, and write nothing."""
-
-    reason = "lease_lost"
+    reason = "cancelled_by_caller"
 
 
 def claim(
@@ -108,20 +87,6 @@ def claim_designs(
     return jobs.take(tx, wanted, worker=worker, lease=lease, max_attempts=max_attempts)
 
 
-def expire(tx: Transaction, *, most: int) -> int:
-    """End the queued jobs whose `expires_at` has passed; returns how many."""
-    ended = 0
-    for job_id in waiting.expired(tx, most=most):
-        job = jobs.get(tx, job_id)
-        message = (
-            f"Nobody could start this job before {job.expires_at:%Y-%m-%d %H:%M:%S} UTC, after "
-            "which it was not wanted. Ask again with a longer `expires_in`, or add workers."
-        )
-        error = JobError(reason=Reason.EXPIRED, message=message).model_dump(mode="json")
-        ended += give_up(tx, job, FAILED, reason=Reason.EXPIRED, error=error) is not None
-    return ended
-
-
 def still_held(
     tx: Transaction, held: Sequence[JobRecord], *, lease: timedelta | None
 ) -> dict[str, bool]:
@@ -152,23 +117,16 @@ def finish(
 
     Raises:
         LeaseLostError: the fence is stale.
+        UnwantedError: it has succeeded, but the caller has asked for it to stop.
     """
-    ended = _move(
-        tx,
-        job,
-        state,
-        {
-            "result": None if result is None else dict(result),
-            "error": None if error is None else dict(error),
-            "reason": reason,
-            "finished_at": tx.now,
-            "lease_expires_at": None,
-        },
-    )
-    held = _held(ended, job)
+    if state is SUCCEEDED and jobs.hold(tx, [job]).get(job.id, False):
+        raise UnwantedError(
+            f"Job {job.id} was asked to stop before it was done; end it as cancelled.", id=job.id
+        )
+    values = {"result": None if result is None else dict(result), **ending(tx, reason, error)}
+    held = held_still(make(tx, job, moves.FINISH, state, values), job)
     message = None if error is None else str(error.get("message"))
-    jobs.close_attempt(tx, held, outcome=reason or state, message=message)
-    webhooks.announce_ends(tx, [Ended(held, state, reason)])
+    over(tx, [held], outcome=reason or state, message=message)
     return held
 
 
@@ -177,149 +135,104 @@ def finish_all(
 ) -> frozenset[str]:
     """End the jobs of a batch as succeeded, each with its result, in a few statements.
 
+    Those that were asked to stop meanwhile end as cancelled.
+
     Returns:
-        The jobs that ended, by id. The others are no longer held: nothing of theirs may be written.
+        The jobs that succeeded, by id. Of the others nothing may be written.
     """
     held = jobs.hold(tx, [job for job, _ in ended])
-    done = [(job.id, result) for job, result in ended if job.id in held]
-    jobs.end_many(tx, done, state=SUCCEEDED)
-    webhooks.announce_ends(tx, [Ended(job, SUCCEEDED) for job, _ in ended if job.id in held])
-    return held
+    for job, _ in ended:
+        if held.get(job.id, False):
+            finish(tx, job, CANCELLED, reason=Reason.CANCELLED_BY_CALLER)
+    values = {"state": SUCCEEDED, **ending(tx, None)}
+    done = [
+        job.model_copy(update={**values, "result": result})
+        for job, result in ended
+        if held.get(job.id) is False
+    ]
+    if done:
+        jobs.end_many(tx, [(job.id, job.result or {}) for job in done], state=SUCCEEDED)
+        over(tx, done, outcome=SUCCEEDED, message=None)
+    return frozenset(job.id for job in done)
 
 
 def put_back(
-    tx: Transaction, job: JobRecord, *, reason: str, delay: timedelta, message: str | None = None
+    tx: Transaction,
+    job: JobRecord,
+    *,
+    reason: str,
+    delay: timedelta,
+    message: str | None = None,
+    spare: bool = False,
 ) -> JobRecord:
     """Return a running job to the queue, to be sent again after `delay`.
 
-    The fence grows, so that the worker that held it can write nothing more.
+    The fence grows, so that the worker that held it can write nothing more. A job that was asked to
+    stop is cancelled instead: nobody would look at it before it is claimed again.
+
+    Args:
+        tx: the open transaction.
+        job: as it was claimed.
+        reason: why.
+        delay: until when it is left alone.
+        message: what the attempt says of its end.
+        spare: do not count the attempt, for the job is not to blame for its end.
 
     Raises:
         LeaseLostError: the fence is stale.
     """
-    values = {
-        "reason": reason,
-        "owner": None,
-        "lease_expires_at": None,
-        "not_before": tx.now + min(delay, LONGEST_DELAY),
-        "sent_at": None,
-        "fence": job.fence + 1,
-    }
-    back = _held(_move(tx, job, QUEUED, values), job)
-    jobs.close_attempt(tx, back, outcome=reason, message=message)
+    if jobs.hold(tx, [job]).get(job.id, False):
+        return held_still(cancelled(tx, job, moves.PUT_BACK), job)
+    values = returned(tx, job, reason, delay) | {"spared": job.spared + spare}
+    back = held_still(make(tx, job, moves.PUT_BACK, QUEUED, values), job)
+    jobs.close_attempts(tx, [job.id], outcome=reason, message=message)
     return back
 
 
-def give_up(
-    tx: Transaction,
-    job: JobRecord,
-    state: JobState,
-    *,
-    reason: str,
-    error: Mapping[str, Any] | None,
-    announced: bool = True,
-) -> JobRecord | None:
-    """End a job that nobody holds; None where somebody does after all.
-
-    Args:
-        tx: the open transaction.
-        job: as it was read.
-        state: failed or cancelled.
-        reason: why.
-        error: what callers are told of it.
-        announced: whether the site's webhooks are told.
-    """
-    ended = _move(
-        tx,
-        job,
-        state,
-        {
-            "reason": reason,
-            "error": None if error is None else dict(error),
-            "finished_at": tx.now,
-            "lease_expires_at": None,
-            "fence": job.fence + 1,
-        },
-    )
-    if ended is not None:
-        jobs.close_attempt(tx, ended, outcome=reason, message=None)
-        if announced:
-            webhooks.announce_ends(tx, [Ended(ended, state, reason)])
-    return ended
-
-
 def request_cancel(tx: Transaction, job_id: str, *, site_id: str) -> JobRecord:
-    """Cancel a queued job, or ask the worker of a running one to stop; again changes nothing.
-
-    A running design job ends at once: its pass cannot be stopped, for its neighbours go on, but
-    under a stale fence nothing of it is published.
+    """Cancel a job that is queued or a design, or ask its worker to stop; again changes nothing.
 
     Raises:
         NotFoundError: there is no such job of this site.
         ConflictError: the job ended otherwise.
     """
-    job = jobs.get(tx, job_id, site_id=site_id)
-    now = tx.now
-    values = {
-        "state": CANCELLED,
-        "reason": Reason.CANCELLED_BY_CALLER,
-        "cancel_requested_at": now,
-        "finished_at": now,
-    }
-    changed = jobs.change(tx, job_id, states=[QUEUED], values=values)
-    if changed is not None:
-        webhooks.announce_ends(tx, [Ended(changed, CANCELLED, Reason.CANCELLED_BY_CALLER)])
-    elif job.kind is JobKind.DESIGN:
-        asked = jobs.change(tx, job_id, states=[RUNNING], values={"cancel_requested_at": now})
-        if asked is not None:
-            reason = Reason.CANCELLED_BY_CALLER
-            changed = give_up(tx, asked, CANCELLED, reason=reason, error=None)
-    elif job.cancel_requested_at is None:
-        changed = jobs.change(tx, job_id, states=[RUNNING], values={"cancel_requested_at": now})
-    latest = changed or jobs.get(tx, job_id, site_id=site_id)
-    if latest.state in {SUCCEEDED, FAILED}:
+    # Held, or on PostgreSQL it could be put back between two looks, and be found in neither state.
+    job = jobs.hold_one(tx, job_id, site_id=site_id)
+    if job.state in {SUCCEEDED, FAILED}:
         raise ConflictError(
-            f"Job {job_id} has {latest.state} already, so it cannot be cancelled.",
-            state=latest.state,
+            f"Job {job_id} has {job.state} already, so it cannot be cancelled.", state=job.state
         )
-    return latest
+    if job.state is QUEUED or (job.state is RUNNING and job.kind is JobKind.DESIGN):
+        # The neighbours of one member of a batch go on; nothing of it can be published any more.
+        return held_still(cancelled(tx, job, moves.CANCEL), job)
+    if job.state is RUNNING and job.cancel_requested_at is None:
+        asked = {"cancel_requested_at": tx.now}
+        return held_still(make(tx, job, moves.ASK, RUNNING, asked), job)
+    return job
+
+
+def expire(tx: Transaction, *, most: int) -> int:
+    """End the queued jobs whose `expires_at` has passed; returns how many."""
+    ended = 0
+    for job_id in waiting.expired(tx, most=most):
+        job = jobs.get(tx, job_id)
+        message = (
+            f"Nobody could start this job before {job.expires_at:%Y-%m-%d %H:%M:%S} UTC, after "
+            "which it was not wanted. Ask again with a longer `expires_in`, or add workers."
+        )
+        error = JobError(reason=Reason.EXPIRED, message=message)
+        ended += given_up(tx, job, moves.EXPIRE, error) is not None
+    return ended
 
 
 def withdraw(tx: Transaction, shopper_id: str) -> int:
     """Cancel all that is under way for a shopper; returns how many jobs.
 
     A worker that makes one of them loses it at once, not when it next looks for a cancel: its fence
-    is stale, so that it can publish nothing any more. No webhook is told: the site asked for it,
-    and what would be told is about to be erased.
+    is stale, so that it can publish nothing any more. No webhook is told: whoever erases a shopper
+    knows, and what would be told is about to be erased.
     """
-    reason = Reason.CANCELLED_BY_CALLER
     open_jobs = jobs.open_of(tx, shopper_id)
     for job in open_jobs:
-        give_up(tx, job, CANCELLED, reason=reason, error=None, announced=False)
+        cancelled(tx, job, moves.WITHDRAW)
     return len(open_jobs)
-
-
-def backoff(attempts: int, first: timedelta) -> timedelta:
-    """Return the pause before the next try: doubled with each, at most ten minutes."""
-    doublings = min(max(attempts - 1, 0), 16)  # more would overflow, and the limit is near
-    return min(first * (1 << doublings), LONGEST_DELAY)
-
-
-def _move(
-    tx: Transaction, job: JobRecord, state: JobState, values: Mapping[str, Any]
-) -> JobRecord | None:
-    sources = [source for source, targets in MOVES.items() if state in targets]
-    allowed = [source for source in sources if source is job.state]
-    return jobs.change(
-        tx, job.id, states=allowed, values={"state": state, **values}, fence=job.fence
-    )
-
-
-def _held(changed: JobRecord | None, job: JobRecord) -> JobRecord:
-    if changed is None:
-        raise LeaseLostError(
-            f"Job {job.id} is no longer held under fence {job.fence}. Another worker has it, or "
-            "it is over; stop, and write nothing.",
-            id=job.id,
-        )
-    return changed

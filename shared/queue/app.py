@@ -9,7 +9,10 @@ from shared.queue.connection import broker_url
 from shared.queue.names import QUEUE_OF, Queue
 from shared.settings import Settings
 
-_VISIBILITY_SECONDS: Final = 300
+VISIBILITY_SECONDS: Final = 3600
+"""After how long Redis gives a message, that a worker took and did not acknowledge, to another. A
+training holds its message for as long as it takes, so a short time would only make duplicates; what
+a dead worker held is sent again by upkeep, within RESEND_SECONDS at the latest."""
 
 
 def create_app(settings: Settings, **extra: Any) -> Celery:
@@ -31,10 +34,13 @@ def create_app(settings: Settings, **extra: Any) -> Celery:
         # Results live in SQL; the backend would only be a second, weaker truth.
         task_ignore_result=True,
         result_backend=None,
+        # Early ones are lost with the worker. One whose task fails or whose child dies is
+        # acknowledged too: the row knows what became of it.
         task_acks_late=True,
         # With this on, a child that is killed sends its message back without end; the lease and
         # its count of attempts do that with a limit.
         task_reject_on_worker_lost=False,
+        # A message is taken when it can be worked on; one that waits in a busy worker waits for it.
         worker_prefetch_multiplier=1,
         # The default gives up after a hundred tries and exits.
         broker_connection_max_retries=None,
@@ -45,10 +51,14 @@ def create_app(settings: Settings, **extra: Any) -> Celery:
         worker_proc_alive_timeout=60,
         worker_hijack_root_logger=False,
         worker_send_task_events=False,
-        # The first SIGTERM asks; after this long it insists, which puts work back.
+        # SIGTERM is left as Celery has it, without REMAP_SIGTERM: the parent stops taking messages
+        # and waits, while the children, who see DRAINING, put their work back by themselves and
+        # acknowledge. This is for SIGQUIT and Ctrl-C, which without it would end a child at once.
         worker_soft_shutdown_timeout=30,
         broker_transport_options={
-            "visibility_timeout": _VISIBILITY_SECONDS,
+            "visibility_timeout": VISIBILITY_SECONDS,
+            # Looked for every ten seconds, not only each tenth time: what is due is restored soon.
+            "unacked_restore_interval": 10,
             "unacked_restore_throttle": 1,
             "socket_timeout": 5,
             "socket_connect_timeout": 2,

@@ -86,15 +86,17 @@ class Sender:
         except (RedisError, QueueUnavailableError) as error:
             LOG.warning("Events are sent to webhooks a little later: %s", error)
 
-    def send(self, task: Task, argument: str | None = None) -> None:
-        """Send one message.
+    def send(
+        self, task: Task, argument: str | None = None, *, expires: float | None = None
+    ) -> None:
+        """Send one message; after `expires` seconds nobody acts on it.
 
         Raises:
             QueueUnavailableError: Redis does not answer.
         """
         arguments = [] if argument is None else [argument]
         try:
-            self._app.send_task(task.value, args=arguments, retry=False)
+            self._app.send_task(task.value, args=arguments, retry=False, expires=expires)
         except (OperationalError, RedisError, OSError) as error:
             raise _unavailable(error) from error
 

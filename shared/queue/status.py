@@ -1,4 +1,8 @@
-"""Status documents: what polls read while a job runs, kept in Redis and rebuilt from SQL."""
+"""Status documents: what polls read while a job runs, kept in Redis and rebuilt from SQL.
+
+Each fence has a document of its own, so that a worker that lost its lease can neither write over
+what the newer one says nor take it away: nobody reads what it writes.
+"""
 
 from typing import Final
 
@@ -36,7 +40,7 @@ class StatusBoard:
     def write(self, job_id: str, document: StatusDocument) -> bool:
         """Show a job's progress; returns whether Redis took it, for progress must stop no job."""
         try:
-            self._redis.set(_key(job_id), document.model_dump_json(), ex=_SECONDS)
+            self._redis.set(_key(job_id, document.fence), document.model_dump_json(), ex=_SECONDS)
         except RedisError:
             return False
         return True
@@ -44,7 +48,7 @@ class StatusBoard:
     def read(self, job_id: str, *, fence: int) -> Progress | None:
         """Return the progress that the attempt under this fence wrote, or None."""
         try:
-            found = self._redis.get(_key(job_id))
+            found = self._redis.get(_key(job_id, fence))
         except RedisError:
             return None
         if not isinstance(found, bytes):
@@ -53,15 +57,15 @@ class StatusBoard:
             document = StatusDocument.model_validate_json(found)
         except ValidationError:
             return None
-        return document.progress if document.fence == fence else None
+        return document.progress
 
-    def clear(self, job_id: str) -> None:
-        """Forget a job's progress; it may already be forgotten."""
+    def clear(self, job_id: str, *, fence: int) -> None:
+        """Forget the progress of the attempt under a fence; it may already be forgotten."""
         try:
-            self._redis.delete(_key(job_id))
+            self._redis.delete(_key(job_id, fence))
         except RedisError:
             return
 
 
-def _key(job_id: str) -> str:
-    return f"toile:job:{job_id}"
+def _key(job_id: str, fence: int) -> str:
+    return f"toile:job:{job_id}:{fence}"

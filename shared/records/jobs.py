@@ -14,6 +14,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     func,
+    literal,
     or_,
     select,
     update,
@@ -65,6 +66,16 @@ def get(tx: Transaction | Glance, job_id: str, *, site_id: str | None = None) ->
     if job is None or (site_id is not None and job.site_id != site_id):
         raise NotFoundError(f"There is no job {job_id!r}.", id=job_id)
     return job
+
+
+def hold_one(tx: Transaction, job_id: str, *, site_id: str | None = None) -> JobRecord:
+    """Return a job that nobody else changes until the transaction's end.
+
+    Raises:
+        NotFoundError: there is none of that id, or it is another site's.
+    """
+    tx.session.execute(_holding_one(), {"job": job_id})
+    return get(tx, job_id, site_id=site_id)
 
 
 def ended(tx: Transaction | Glance, job_ids: Sequence[str]) -> list[str]:
@@ -125,8 +136,8 @@ def take(
 ) -> list[JobRecord]:
     """Move those of some jobs that may be taken to running, each under a new fence.
 
-    Those are the queued ones that are due, and those whose worker let its lease run out. A job that
-    has had all its attempts is left alone: upkeep ends it.
+    Those are the queued ones that are due and still wanted, and those whose worker let its lease
+    run out. A job that has had all its attempts is left alone: upkeep ends it.
     """
     until = tx.now + lease
     asked = {
@@ -160,8 +171,17 @@ def change(
     states: Iterable[JobState],
     values: Mapping[str, Any],
     fence: int | None = None,
+    lapsed: bool = False,
 ) -> JobRecord | None:
     """Compare and set: change a job if it stands in one of `states` (and under `fence`).
+
+    Args:
+        tx: the open transaction.
+        job_id: the job.
+        states: where it may stand.
+        values: its new columns.
+        fence: under which it must stand.
+        lapsed: leave it alone while a worker's lease on it holds.
 
     Returns:
         The job as it is now, or None where it did not fit and nothing was changed.
@@ -169,6 +189,8 @@ def change(
     conditions = [JobRow.id == job_id, JobRow.state.in_(list(states))]
     if fence is not None:
         conditions.append(JobRow.fence == fence)
+    if lapsed:
+        conditions.append(or_(JobRow.state != JobState.RUNNING, _has_lapsed(tx)))
     statement = (
         update(JobRow)
         .where(*conditions)
@@ -196,36 +218,37 @@ def renew(tx: Transaction, held: Sequence[JobRecord], *, until: datetime) -> dic
     Returns:
         As `running_under`.
     """
-    ours = hold(tx, held)
+    ours = hold(tx, held).keys()
     tx.session.execute(_renewing(), {"ids": listed(ours), "until": until})
     return running_under(tx, [job for job in held if job.id in ours])
 
 
-def hold(tx: Transaction, held: Sequence[JobRecord]) -> frozenset[str]:
+def hold(tx: Transaction, held: Sequence[JobRecord]) -> dict[str, bool]:
     """Return those of some jobs that run under the fences that they were claimed with, by id.
 
-    On PostgreSQL they are locked until the transaction's end, in the order of their ids, so that no
-    two who hold the same ones wait for each other; SQLite has one writer anyway.
+    With each, whether its caller asked for it to stop: nobody can ask any more until this
+    transaction is over. On PostgreSQL they are locked until then, in the order of their ids, so
+    that no two who hold the same ones wait for each other; SQLite has one writer anyway.
     """
     fences = {job.id: job.fence for job in held}
     rows = tx.session.execute(_holding(), {"ids": listed(fences)}).all()
-    return frozenset(job_id for job_id, fence in rows if fences[job_id] == fence)
+    return {job_id: is_unwanted for job_id, fence, is_unwanted in rows if fences[job_id] == fence}
 
 
 def end_many(
     tx: Transaction, ended: Sequence[tuple[str, Mapping[str, Any]]], *, state: JobState
 ) -> None:
     """End jobs, by id, that this transaction has seen to be held, each with its result."""
-    if not ended:
-        return
     asked = {"results": dict(ended), "new_state": state, "now": tx.now}
     tx.session.execute(_ending(), asked)
-    _close_attempts(tx, [job_id for job_id, _ in ended], outcome=state, message=None)
 
 
-def close_attempt(tx: Transaction, job: JobRecord, *, outcome: str, message: str | None) -> None:
-    """Write how the newest attempt at a job ended."""
-    _close_attempts(tx, [job.id], outcome=outcome, message=message)
+def close_attempts(
+    tx: Transaction, job_ids: Sequence[str], *, outcome: str, message: str | None
+) -> None:
+    """Write how the attempts at some jobs that are still open ended."""
+    asked = {"ids": listed(job_ids), "now": tx.now, "how": outcome, "why": message}
+    tx.session.execute(_closing(), asked)
 
 
 def attempts_at(tx: Transaction, job_id: str) -> list[AttemptView]:
@@ -241,9 +264,25 @@ def attempts_at(tx: Transaction, job_id: str) -> list[AttemptView]:
 
 
 def abandoned(tx: Transaction, *, most: int) -> list[JobRecord]:
-    """Return running jobs whose lease has run out, oldest first."""
-    query = select(JobRow).where(_abandoned(tx)).order_by(JobRow.lease_expires_at).limit(most)
+    """Return running jobs whose lease has run out, oldest first, and hold them on PostgreSQL.
+
+    Those that another transaction holds are left out: another upkeep has them, or a worker that was
+    late after all.
+    """
+    query = (
+        select(JobRow)
+        .where(JobRow.state == JobState.RUNNING, _has_lapsed(tx))
+        .order_by(JobRow.lease_expires_at)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
     return [_record(row) for row in tx.session.execute(query).scalars()]
+
+
+def worn_out(tx: Transaction, *, max_attempts: int, most: int) -> list[JobRecord]:
+    """Return queued jobs that have had all their attempts, and hold them on PostgreSQL."""
+    asked = {"most": max_attempts, "limit": most}
+    return [_record(row) for row in tx.session.scalars(_worn_out(), asked)]
 
 
 def waiting(tx: Transaction, kinds: Sequence[JobKind], *, most: int) -> list[JobRecord]:
@@ -294,8 +333,26 @@ def _due(tx: Transaction) -> ColumnElement[bool]:
     return or_(JobRow.not_before.is_(None), JobRow.not_before <= tx.now)
 
 
-def _abandoned(tx: Transaction) -> ColumnElement[bool]:
-    return and_(JobRow.state == JobState.RUNNING, JobRow.lease_expires_at < tx.now)
+def _has_lapsed(tx: Transaction) -> ColumnElement[bool]:
+    return and_(JobRow.lease_expires_at < tx.now)
+
+
+@cache
+def _holding_one() -> Select[tuple[str]]:
+    return select(_JOBS.c.id).where(_JOBS.c.id == bindparam("job")).with_for_update()
+
+
+@cache
+def _worn_out() -> Select[Any]:
+    """Say the very words of the partial index: SQLite must see them, not parameters."""
+    queued = JobRow.state == literal(JobState.QUEUED.value, literal_execute=True)
+    tried = JobRow.attempts > literal(0, literal_execute=True)
+    return (
+        select(JobRow)
+        .where(queued, tried, JobRow.attempts - JobRow.spared >= bindparam("most"))
+        .limit(bindparam("limit"))
+        .with_for_update(skip_locked=True)
+    )
 
 
 @cache
@@ -322,7 +379,9 @@ def _taking() -> ReturningUpdate[Any]:
     jobs = _JOBS.c
     now: Any = bindparam("now", type_=jobs.created_at.type)
     due = and_(
-        jobs.state == JobState.QUEUED, or_(jobs.not_before.is_(None), jobs.not_before <= now)
+        jobs.state == JobState.QUEUED,
+        or_(jobs.not_before.is_(None), jobs.not_before <= now),
+        or_(jobs.expires_at.is_(None), jobs.expires_at > now),
     )
     left = and_(jobs.state == JobState.RUNNING, jobs.lease_expires_at < now)
     return (
@@ -330,7 +389,7 @@ def _taking() -> ReturningUpdate[Any]:
         .where(
             among(jobs.id, "ids"),
             or_(due, left),
-            jobs.attempts < bindparam("most"),
+            jobs.attempts - jobs.spared < bindparam("most"),
         )
         .values(
             state=JobState.RUNNING,
@@ -362,7 +421,7 @@ def _renewing() -> Update:
 def _holding() -> Select[Any]:
     jobs = _JOBS.c
     return (
-        select(jobs.id, jobs.fence)
+        select(jobs.id, jobs.fence, jobs.cancel_requested_at.is_not(None))
         .where(among(jobs.id, "ids"), jobs.state == JobState.RUNNING)
         .order_by(jobs.id)
         .with_for_update()
@@ -389,17 +448,10 @@ def _open_attempts(tx: Transaction, taken: Sequence[JobRecord]) -> None:
     again = [job.id for job in taken if job.attempts > 1]
     if again:
         lost = {"outcome": "lost_worker", "message": "The lease ran out."}
-        _close_attempts(tx, again, **lost)
+        close_attempts(tx, again, **lost)
     if taken:
         asked = {"ids": listed(job.id for job in taken), "now": tx.now}
         tx.session.execute(_opening(), asked)
-
-
-def _close_attempts(
-    tx: Transaction, job_ids: Sequence[str], *, outcome: str, message: str | None
-) -> None:
-    asked = {"ids": listed(job_ids), "now": tx.now, "how": outcome, "why": message}
-    tx.session.execute(_closing(), asked)
 
 
 @cache

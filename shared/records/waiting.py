@@ -150,7 +150,7 @@ def _oldest() -> Select[Any]:
             jobs.release_id == bindparam("release"),
             jobs.priority == bindparam("priority"),
             jobs.site_id == bindparam("site"),
-            jobs.attempts < bindparam("attempts"),
+            jobs.attempts - jobs.spared < bindparam("attempts"),
             or_(jobs.not_before.is_(None), jobs.not_before <= now),
             or_(jobs.expires_at.is_(None), jobs.expires_at > now),
         )
@@ -203,6 +203,7 @@ def _expired() -> Select[Any]:
         .where(_is_queued(jobs), jobs.expires_at.is_not(None), jobs.expires_at <= now)
         .order_by(jobs.expires_at)
         .limit(bindparam("most"))
+        .with_for_update(skip_locked=True)
     )
 
 

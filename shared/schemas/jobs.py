@@ -59,6 +59,7 @@ class Reason(StrEnum):
     """Why a job stands where it stands, beyond the errors' own ``reason`` words."""
 
     LOST_WORKER = "lost_worker"
+    STALLED = "stalled"
     DRAINED = "drained"
     RETRYING = "retrying"
     EXPIRED = "expired"
@@ -308,6 +309,7 @@ class JobRecord(Schema):
     digest: str | None = Field(None, description="Equal for requests that give equal designs.")
     shopper_id: str | None = None
     attempts: int
+    spared: int = Field(0, description="Of these, those that a worker ended by being shut down.")
     fence: int
     owner: str | None
     lease_expires_at: datetime | None
@@ -319,3 +321,8 @@ class JobRecord(Schema):
     finished_at: datetime | None
     request_id: str | None = Field(None, description="Of the HTTP request that asked for it.")
     traceparent: str | None = Field(None, description="W3C trace context in which it was asked.")
+
+    @property
+    def tries(self) -> int:
+        """The attempts that count towards the limit."""
+        return self.attempts - self.spared

@@ -10,6 +10,7 @@ from shared.schemas.reports import Failing
 _STEPS: Final = ((86_400 * 2, 86_400, "days"), (3_600 * 2, 3_600, "h"), (60, 60, "min"))
 _REASONS: Final[Mapping[str, str]] = {
     "lost_worker": "its worker was lost; waiting for another",
+    "stalled": "its worker hung and was ended; waiting for another",
     "drained": "its worker was stopped; waiting for another",
     "retrying": "waiting for another try",
     "attempts_exhausted": "every attempt failed",

@@ -14,13 +14,14 @@ from shared.jobs import lifecycle
 from shared.records import Transaction, waiting
 from shared.schemas.designs import ForShopper
 from shared.schemas.jobs import DesignSpec, JobRecord
-from worker.attempt import Heartbeat, context_of, end_badly
+from worker.attempt import context_of, end_badly
 from worker.designs.batch import Member, draw
 from worker.designs.choosing import by_turn
 from worker.designs.leaning import leaning_orders
 from worker.designs.novelty import looked_at
 from worker.designs.orders import Order, orders_of
 from worker.designs.personal import Shopper, chosen, orders_for
+from worker.heartbeat import Heartbeat
 from worker.jobs.ahead import Ahead
 from worker.jobs.generators import Generators, Loaded, load_release
 from worker.jobs.leans import Leans

@@ -36,17 +36,26 @@ class KeptExtractors:
     def read(self) -> dict[str, bytes]:
         """Return those that there are and are whole, by file name."""
         files = {}
-        for key in sorted(self._store.keys(self._prefix)):
+        for key in self._keys():
             digest, _, name = key.removeprefix(self._prefix).partition(".")
             data = self._store.read(key)
             if hashlib.sha256(data).hexdigest() == digest:
-                files[name] = data
+                files.setdefault(name, data)
             else:
                 LOG.warning("Extractor %s is damaged and is made anew", key)
                 self._store.delete(key)
         return files
 
+    def _keys(self) -> list[str]:
+        return sorted(self._store.keys(self._prefix))
+
     def write(self, files: Mapping[str, bytes]) -> None:
-        """Keep some."""
+        """Keep those that are not kept yet; trained twice they differ, and figures name one.
+
+        So a worker that lost its lease changes nothing under the one that holds it now.
+        """
+        there = {key.removeprefix(self._prefix).partition(".")[2] for key in self._keys()}
         for name, data in files.items():
-            self._store.put(f"{self._prefix}{hashlib.sha256(data).hexdigest()}.{name}", data)
+            if name not in there:
+                digest = hashlib.sha256(data).hexdigest()
+                self._store.put(f"{self._prefix}{digest}.{name}", data)

@@ -205,9 +205,10 @@ def _files(
     pictures = pictures_of(runtime, job.site_id, garments)
     pictures |= {row["id"]: one.data for row, one in kept.pairs}
     page = render_boards(report, boards, pictures)
-    # Under the job's name: another job's boards may be read while these are written.
     return {
-        name: runtime.store.put(keys.report_file(boards.report_id, f"{job.id}/{name}"), data).key
+        name: runtime.store.put(
+            keys.board_file(boards.report_id, job.id, job.fence, name), data
+        ).key
         for name, data in zip(_FILES, (boards.model_dump_json().encode(), page), strict=True)
     }
 

@@ -14,14 +14,15 @@ from shared import ids
 from shared.artifacts import Artifact, keys
 from shared.errors import StoreUnavailableError
 from shared.jobs import lifecycle
-from shared.jobs.lifecycle import LeaseLostError
+from shared.jobs.ends import LeaseLostError
 from shared.metrics import BATCH_IMAGES, BATCH_JOBS, BATCH_SECONDS, DEVICE_SECONDS, Tally
 from shared.queue.pace import Pace
 from shared.records import designs
 from shared.schemas.jobs import DesignSpec, JobRecord, JobState
-from worker.attempt import CancelledError, Heartbeat, end_badly
+from worker.attempt import CancelledError, end_badly
 from worker.designs.batch import Member, is_out_of_memory
 from worker.designs.encoding import Made, Picture, encoded, hashes_of
+from worker.heartbeat import Heartbeat
 from worker.jobs import spans
 from worker.jobs.spans import Pass
 from worker.outgrown import put_back_apart
@@ -209,7 +210,7 @@ class Publisher:
         for job, _ in results:
             if job.id not in ended:
                 LOG.warning(
-                    "Nothing written for %s: another worker holds it, or it is over", job.id
+                    "Nothing written for %s: it was cancelled, is over, or another worker's", job.id
                 )
         kept = {row["artifact"] for row in rows if row["job_id"] in ended}
         self._forget({row["artifact"] for row in rows} - kept)

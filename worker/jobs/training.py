@@ -181,7 +181,7 @@ class _Reporter:
 
         self._count(progress.images_seen)
         job = self._attempt.job
-        if progress.grid is not None:
+        if progress.grid is not None and not self._attempt.is_another_s:
             key = keys.preview(job.id, job.fence)
             artifact = self._attempt.runtime.store.put(key, png(progress.grid))
             # The hash makes each grid's address its own, so that a browser shows the new one.

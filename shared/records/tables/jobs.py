@@ -46,6 +46,13 @@ class JobRow(Base):
         ),
         # Retention walks what is over, the oldest first.
         Index("ix_jobs_finished", "site_id", "finished_at", "id"),
+        # Of the jobs that wait, those that were tried: few, however many wait.
+        Index(
+            "ix_jobs_retried",
+            "attempts",
+            sqlite_where=text("state = 'queued' AND attempts > 0"),
+            postgresql_where=text("state = 'queued' AND attempts > 0"),
+        ),
         Index("ix_jobs_digest", "site_id", "digest"),
         Index("ix_jobs_shopper", "shopper_id"),
     )
@@ -67,6 +74,8 @@ class JobRow(Base):
     # No foreign key: SQLite cannot add one to a table that is there.
     shopper_id: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(default=0)
+    # Attempts that a worker ended by being shut down; they do not count towards the limit.
+    spared: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     fence: Mapped[int] = mapped_column(default=0)
     owner: Mapped[str | None]
     lease_expires_at: Mapped[datetime | None]

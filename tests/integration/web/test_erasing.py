@@ -14,6 +14,7 @@ from shared.artifacts import ArtifactStore
 from shared.artifacts.local import LocalArtifacts
 from shared.errors import NotFoundError, StoreUnavailableError
 from shared.jobs import lifecycle
+from shared.jobs.ends import LeaseLostError
 from shared.jobs.submit import Terms, enqueue
 from shared.records import Records, deliveries, jobs, shoppers, webhooks
 from shared.records.erasures import proof_of
@@ -174,7 +175,7 @@ def test_a_worker_that_makes_a_design_for_an_erased_shopper_publishes_nothing(
     client.delete(PLACE)
     with records.transaction() as tx:
         assert seen.publish_for(tx, store, [held]) == ([], [])
-    with records.transaction() as tx, pytest.raises(lifecycle.LeaseLostError):
+    with records.transaction() as tx, pytest.raises(LeaseLostError):
         lifecycle.finish(tx, held, JobState.SUCCEEDED, result={})
     assert named_in(records, traces.names) == set()
     assert shop.site_id == held.site_id

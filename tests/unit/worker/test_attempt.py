@@ -166,6 +166,52 @@ def test_a_draining_worker_puts_its_job_back(runtime: Runtime, job: JobRecord) -
     assert back.sent_at is not None
 
 
+def test_a_drain_does_not_use_an_attempt_up(runtime: Runtime, job: JobRecord) -> None:
+    def work(held: Attempt) -> Publish:
+        DRAINING.set()
+        return until_stopped(held)
+
+    for number in range(runtime.settings.max_attempts + 1):
+        DRAINING.clear()
+        attempt.run(runtime, job.id, work)
+        back = row(runtime, job)
+        assert (back.state, back.attempts, back.tries) == (JobState.QUEUED, number + 1, 0)
+    DRAINING.clear()
+    attempt.run(runtime, job.id, lambda _held: lambda _tx: Outcome({}))
+    assert row(runtime, job).state is JobState.SUCCEEDED
+
+
+def test_what_was_to_be_cancelled_is_not_published_even_when_it_is_done(
+    runtime: Runtime, job: JobRecord
+) -> None:
+    def work(held: Attempt) -> Publish:
+        def publish(tx: Transaction) -> Outcome:
+            catalogs.create(tx, held.job.site_id, CatalogRequest(name="ghost"))
+            return Outcome({})
+
+        with runtime.records.transaction() as tx:
+            lifecycle.request_cancel(tx, job.id, site_id=job.site_id)
+        return publish
+
+    attempt.run(runtime, job.id, work)
+    ended = row(runtime, job)
+    assert (ended.state, ended.reason) == (JobState.CANCELLED, "cancelled_by_caller")
+    with runtime.records.reading() as tx:
+        assert "ghost" not in [one.name for one in catalogs.page(tx, job.site_id).items]
+
+
+def test_a_job_that_is_put_back_after_a_cancel_ends_at_once(
+    runtime: Runtime, job: JobRecord
+) -> None:
+    def work(_held: Attempt) -> Publish:
+        with runtime.records.transaction() as tx:
+            lifecycle.request_cancel(tx, job.id, site_id=job.site_id)
+        raise StoreUnavailableError("The store sleeps.")
+
+    attempt.run(runtime, job.id, work)
+    assert row(runtime, job).state is JobState.CANCELLED
+
+
 def test_a_worker_that_lost_its_lease_stops_and_writes_nothing(
     runtime: Runtime, job: JobRecord
 ) -> None:

@@ -112,6 +112,26 @@ def test_jobs_and_their_indexes_outlive_going_back_before_they_said_where_they_c
     with records.reading() as tx:
         found = jobs.get(tx, job.id)
     assert (found.id, found.request_id, found.traceparent) == (job.id, None, None)
+def test_jobs_stay_when_spared_attempts_come_and_go(records: Records) -> None:
+    from datetime import timedelta
+
+    from shared.jobs import lifecycle
+    from shared.records import jobs
+
+    job = an_ingest_job(records, a_site(records, "kept"))
+    with records.transaction() as tx:
+        held = lifecycle.claim(tx, job.id, worker="w", lease=timedelta(60), max_attempts=3)
+        assert held is not None
+        lifecycle.put_back(tx, held, reason="drained", delay=timedelta(0), spare=True)
+    migrate.downgrade(records, "0005")
+    with records.engine.connect() as connection:
+        assert connection.execute(text("SELECT id, attempts FROM jobs")).all() == [(job.id, 1)]
+    migrate.upgrade(records)
+    assert migrate.differences(records) == []
+    with records.transaction() as tx:
+        back = jobs.get(tx, job.id)
+        assert (back.attempts, back.spared, back.reason) == (1, 0, "drained")
+        assert lifecycle.claim(tx, job.id, worker="w", lease=timedelta(60), max_attempts=3)
 
 
 def test_a_new_migration_is_written_from_what_the_tables_lack(

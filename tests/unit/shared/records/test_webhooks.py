@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import URL, event, func, select
 
 from shared.errors import ConflictError, NotFoundError
-from shared.jobs import lifecycle
+from shared.jobs import ends, lifecycle, moves, recovery
 from shared.jobs.submit import Terms, enqueue
 from shared.records import (
     Records,
@@ -151,7 +151,7 @@ def test_each_end_of_a_job_is_told_once(
     job = held(records, an_ingest_job(records, site))
     with records.transaction() as tx:
         lifecycle.finish(tx, job, state, reason="because")
-    with pytest.raises(lifecycle.LeaseLostError), records.transaction() as tx:
+    with pytest.raises(ends.LeaseLostError), records.transaction() as tx:
         lifecycle.finish(tx, job, state)
     (one,) = sent(records, webhook)
     assert (one.type, one.subject, one.state) == (told, job.id, DeliveryState.PENDING)
@@ -237,8 +237,9 @@ def test_what_upkeep_ends_is_told(records: Records, site: str, clock: Clock) -> 
         late = enqueue(tx, site, spec, terms=Terms(expires_in=5))
     clock.pass_by(hours=1)
     with records.transaction() as tx:
-        assert lifecycle.give_up(tx, job, JobState.FAILED, reason="x", error=None) is not None
-        assert lifecycle.give_up(tx, job, JobState.FAILED, reason="x", error=None) is None
+        for is_first in (True, False):
+            ended = recovery.recover(tx, job, max_attempts=1, first_delay=timedelta(0))
+            assert (ended is not None) is is_first
         assert lifecycle.expire(tx, most=10) == 1
     told = [one.subject for one in sent(records, webhook) if one.type is EventType.JOB_FAILED]
     assert sorted(told) == sorted([job.id, late.id])
@@ -285,7 +286,7 @@ def test_the_members_of_a_batch_that_are_lost_are_not_told(records: Records, sit
     first, second = batch(records, site, 2)
     webhook = hook(records, site)
     with records.transaction() as tx:
-        lifecycle.give_up(tx, first, JobState.CANCELLED, reason="x", error=None, announced=False)
+        ends.cancelled(tx, first, moves.WITHDRAW)
         lifecycle.finish_all(tx, [(first, {}), (second, {})])
     assert [one.subject for one in sent(records, webhook)] == [second.id]
 
