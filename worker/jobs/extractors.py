@@ -35,7 +35,7 @@ class KeptExtractors:
 
     def read(self) -> dict[str, bytes]:
         """Return those that there are and are whole, by file name."""
-        files = {}
+        files: dict[str, bytes] = {}
         for key in self._keys():
             digest, _, name = key.removeprefix(self._prefix).partition(".")
             data = self._store.read(key)
