@@ -59,6 +59,7 @@ def accept(promise: Promise, asked: Any, resolve: Callable[[], Spec | Asked]) ->
             [one],
             idempotency_key=promise.idempotency_key,
             fingerprint=mark,
+            admit=here.limits.admit(auth.site_id()),
         )
     else:
         send(here.records, here.sender, [job])
@@ -89,6 +90,7 @@ def accept_all(
             resolve(),
             idempotency_key=key,
             fingerprint=mark,
+            admit=here.limits.admit(auth.site_id()),
         )
     else:
         send(here.records, here.sender, made)

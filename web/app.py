@@ -16,7 +16,7 @@ from shared.queue.status import StatusBoard
 from shared.records import Records
 from shared.schemas.problems import Problem
 from shared.settings import Settings
-from web import bodies, documents, errors
+from web import bodies, documents, errors, limiting
 from web.answers import SECURE
 from web.api import (
     alerts,
@@ -26,11 +26,13 @@ from web.api import (
     garments,
     health,
     jobs,
+    links,
     models,
     provenance,
     shoppers,
     training,
     trends,
+    usage,
 )
 from web.api.noun import SECURITY
 from web.console import pages, reference, styles
@@ -102,6 +104,8 @@ def create_app(
         feeds,
         trends,
         alerts,
+        links,
+        usage,
         health,
     ):
         app.register_api(noun.api)
@@ -116,7 +120,9 @@ def create_app(
 def _add_hooks(app: Flask) -> None:
     app.before_request(_begin)
     app.before_request(bodies.limit)
+    app.before_request(limiting.guard)
     app.after_request(_finish)
+    app.after_request(limiting.tell)
 
 
 def _begin() -> None:

@@ -22,6 +22,7 @@ from shared.schemas.feeds import Feed, FeedRequest
 from shared.schemas.figures import Comparison
 from shared.schemas.health import Health, Readiness
 from shared.schemas.jobs import Job, JobBatch
+from shared.schemas.links import LinkBatch, LinkRequest
 from shared.schemas.models import Model, Release, TrainingRequest
 from shared.schemas.problems import MEDIA_TYPE, Problem
 from shared.schemas.provenance import Provenance
@@ -37,6 +38,7 @@ from shared.schemas.shoppers import (
     TasteView,
 )
 from shared.schemas.trends import Difference, TrackRecord
+from shared.schemas.usage import Usage
 from web.api.alerts import AlertList, FiredAlertList
 from web.api.catalogs import CatalogList
 from web.api.designs import DesignList
@@ -60,6 +62,7 @@ _ASKED: Final = (
     FeedRequest,
     FolderRequest,
     GarmentUpload,
+    LinkRequest,
     MixRequest,
     MoodboardRequest,
     PictureUpload,
@@ -100,6 +103,7 @@ _ANSWERED: Final = (
     Job,
     JobBatch,
     JobList,
+    LinkBatch,
     Model,
     ModelList,
     PreferenceList,
@@ -117,6 +121,7 @@ _ANSWERED: Final = (
     SimilarGarments,
     TasteView,
     TrackRecord,
+    Usage,
 )
 
 

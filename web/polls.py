@@ -2,7 +2,7 @@
 
 Flask, its request objects and its routing take two thirds of what a poll costs. Here only the plain
 case is answered: a GET of a job by its id, with a key in the header, that finds it. Whatever else
-comes (no key, a wrong one, another site's job, `?wait=`, an error) goes the usual way, which words
+comes (no key, a wrong one, too many polls, another site's job, `?wait=`, an error) goes the usual way, which words
 all answers. Both ways give the same bytes and the same headers.
 """
 
@@ -19,6 +19,7 @@ from shared.jobs.view import view, wait_of
 from shared.records import jobs
 from shared.schemas.jobs import Job, JobRecord, JobState
 from web.answers import SECURE
+from web.limits import Counted
 from web.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -53,18 +54,20 @@ class Polls:
         found = self._found(environ)
         if found is None:
             return self._usual(environ, start)
-        body = found.model_dump_json().encode()
+        job, counted = found
+        body = job.model_dump_json().encode()
         request_id = secrets.token_hex(8)
         headers = [
             ("Content-Type", "application/json"), ("Content-Length", str(len(body))),
             ("X-Request-Id", request_id), *SECURE.items(), ("Cache-Control", "no-store"),
+            *(() if counted is None else counted.headers),
         ]  # fmt: skip
         start("200 OK", headers)
         took = 1000 * (time.monotonic() - began)
         LOG.info("%s %s %s %d %.0f ms", request_id, "GET", environ["PATH_INFO"], 200, took)
         return [body]
 
-    def _found(self, environ: Environ) -> Job | None:
+    def _found(self, environ: Environ) -> tuple[Job, Counted | None] | None:
         """Return what a plain poll asks for, or None where this is none or does not find it."""
         if environ["REQUEST_METHOD"] != "GET" or environ.get("QUERY_STRING"):
             return None
@@ -77,9 +80,12 @@ class Polls:
             key = here.keys.by_secret(header[len(_SCHEME) :].strip())
             if key is None:
                 return None
+            counted = here.limits.poll(key.site_id)
+            if counted is not None and counted.is_refused:
+                return None
             with here.records.glance() as tx:
                 job = jobs.get(tx, path[1], site_id=key.site_id)
-            return told(here, job)
+            return told(here, job), counted
         except ToileError:
             return None
 

@@ -9,7 +9,8 @@ from redis import Redis
 
 from shared.artifacts import ArtifactStore, open_store
 from shared.provenance.signing import Signing
-from shared.queue.connection import connect
+from shared.queue.allowances import Allowances
+from shared.queue.connection import connect, connect_quickly
 from shared.queue.pace import Paces
 from shared.queue.presence import Presence
 from shared.queue.sender import Sender
@@ -19,8 +20,12 @@ from shared.settings import Settings
 from web.admission import Admission
 from web.endings import Endings
 from web.galleries import Galleries
+from web.guesses import Guesses
 from web.keyring import KeyRing
 from web.labels import DerivedLabels
+from web.limits import Limits
+from web.links import Links
+from web.variants import Variants
 
 EXTENSION: Final = "toile"
 # Of all threads, the part that may sleep in long polls, so that submits always find one awake.
@@ -48,11 +53,17 @@ class Runtime:
     waiting: threading.BoundedSemaphore
     looking: threading.BoundedSemaphore
     signing: Signing
+    limits: Limits
+    guesses: Guesses
+    links: Links
+    variants: Variants
+    counters: Redis
 
     def close(self) -> None:
         """Close all connections."""
         self.records.close()
         self.redis.close()
+        self.counters.close()
 
 
 def open_runtime(
@@ -67,6 +78,9 @@ def open_runtime(
     redis = connect(settings)
     opened = records or Records(settings.database)
     kept = store or open_store(settings)
+    counters = connect_quickly(settings)
+    allowances = Allowances(counters)
+    limits = Limits(settings, opened, allowances)
     presence = Presence(redis, seconds=settings.worker_grace_seconds)
     return Runtime(
         settings=settings,
@@ -75,7 +89,7 @@ def open_runtime(
         sender=sender or Sender.from_settings(settings),
         board=board or StatusBoard(redis),
         paces=Paces(redis),
-        admission=Admission(settings, opened, presence),
+        admission=Admission(settings, opened, presence, limits),
         galleries=Galleries(kept, memory=settings.galleries_memory),
         labels=DerivedLabels(kept, memory=settings.galleries_memory // 4),
         redis=redis,
@@ -84,6 +98,11 @@ def open_runtime(
         waiting=threading.BoundedSemaphore(max(1, int(settings.web_threads * _WAITING_SHARE))),
         looking=threading.BoundedSemaphore(_LOOKING),
         signing=Signing(settings),
+        limits=limits,
+        guesses=Guesses(allowances, a_minute=settings.guess_limit),
+        links=Links(settings),
+        variants=Variants(memory=settings.variants_memory),
+        counters=counters,
     )
 
 

@@ -114,6 +114,7 @@ def _submit(
         spec(source),
         idempotency_key=promise.idempotency_key,
         fingerprint=fingerprint({**said, "name": name, "sha256": artifact.sha256}),
+        admit=here.limits.admit(auth.site_id()),
     )
     if job.spec["source"].get("artifact") != artifact.key:
         # The same request came before; its job has its own copy of the file.

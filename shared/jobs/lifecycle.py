@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from shared.errors import ConflictError
 from shared.jobs import fairness
-from shared.records import Transaction, jobs, waiting
+from shared.records import Transaction, jobs, usage, waiting
 from shared.schemas.jobs import JobError, JobRecord, JobState, Reason
 
 QUEUED, RUNNING = JobState.QUEUED, JobState.RUNNING
@@ -165,6 +165,7 @@ def finish(
     held = _held(ended, job)
     message = None if error is None else str(error.get("message"))
     jobs.close_attempt(tx, held, outcome=reason or state, message=message)
+    usage.ended(tx, held)
     return held
 
 
@@ -228,6 +229,7 @@ def give_up(
     )
     if ended is not None:
         jobs.close_attempt(tx, ended, outcome=reason, message=None)
+        usage.ended(tx, ended)
     return ended
 
 
@@ -247,6 +249,8 @@ def request_cancel(tx: Transaction, job_id: str, *, site_id: str) -> JobRecord:
         "finished_at": now,
     }
     changed = jobs.change(tx, job_id, states=[QUEUED], values=values)
+    if changed is not None:
+        usage.ended(tx, changed)
     if changed is None and job.cancel_requested_at is None:
         changed = jobs.change(tx, job_id, states=[RUNNING], values={"cancel_requested_at": now})
     latest = changed or jobs.get(tx, job_id, site_id=site_id)
