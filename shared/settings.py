@@ -43,7 +43,8 @@ class Settings(Schema):
     s3_access_key: SecretStr | None = Field(None, description="Access key of the S3 bucket.")
     s3_secret_key: SecretStr | None = Field(None, description="Secret key of the S3 bucket.")
     secret_key: SecretStr | None = Field(
-        None, description="Signs console sessions and links; unset, one is made and kept in TOILE_HOME."
+        None,
+        description="Signs console sessions and links; unset, one is made and kept in TOILE_HOME.",
     )
 
     host: str = Field("127.0.0.1", description="Address that the web process listens on.")

@@ -57,9 +57,7 @@ def answer(
         made, add = read, sign
         read = lambda: add(made(), media_type)  # noqa: E731 - it is what it is called
         mark = f"{mark}-{serial}"
-    response = answers.unchanging(
-        read, sha256=mark, media_type=media_type, weak=sign is not None
-    )
+    response = answers.unchanging(read, sha256=mark, media_type=media_type, weak=sign is not None)
     if query.variant is not None and query.format is None:
         response.vary.add("Accept")
     return response

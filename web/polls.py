@@ -2,8 +2,8 @@
 
 Flask, its request objects and its routing take two thirds of what a poll costs. Here only the plain
 case is answered: a GET of a job by its id, with a key in the header, that finds it. Whatever else
-comes (no key, a wrong one, too many polls, another site's job, `?wait=`, an error) goes the usual way, which words
-all answers. Both ways give the same bytes and the same headers.
+comes (no key, a wrong one, too many polls, another site's job, `?wait=`, an error) goes the usual
+way, which words all answers. Both ways give the same bytes and the same headers.
 """
 
 import logging

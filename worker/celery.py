@@ -20,6 +20,7 @@ app = create_app(
         "worker.tasks.generation",
         "worker.tasks.indexing",
         "worker.tasks.ingest",
+        "worker.tasks.metering",
         "worker.tasks.training",
         "worker.tasks.trends",
         "worker.tasks.upkeep",

@@ -11,6 +11,9 @@ _INDEX_SECONDS: Final = 60.0
 _TASTES_SECONDS: Final = 600.0
 """What all shoppers like moves slowly; a site where nobody said anything costs one query."""
 
+_METER_SECONDS: Final = 3600.0
+"""Adding up what is kept for a site reads a number of each of its designs."""
+
 
 def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
     """Return the table in Celery's form.
@@ -23,6 +26,7 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
         Task.SCHEDULE_REPORTS: min(60.0, settings.trend_schedule_seconds),
         Task.INDEX: _INDEX_SECONDS,
         Task.TASTES: _TASTES_SECONDS,
+        Task.METER: _METER_SECONDS,
     }
     return {
         task.value: {"task": task.value, "schedule": seconds, "options": {"expires": seconds}}

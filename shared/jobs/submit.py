@@ -200,7 +200,6 @@ def submit(
     *,
     idempotency_key: str | None = None,
     fingerprint: str | None = None,
-    terms: Terms = USUAL,
     admit: Admit | None = None,
 ) -> JobRecord:
     """Write a job and send it. When this returns, the job is safe, whatever dies next.
@@ -210,7 +209,7 @@ def submit(
         QuotaExceededError, StorageFullError: `admit` said no, and nothing was accepted.
         DatabaseUnavailableError: nothing was accepted.
     """
-    asked = [Asked(spec, terms)]
+    asked = [Asked(spec)]
     (job,) = submit_all(
         records,
         sender,

@@ -9,7 +9,7 @@ LARGEST_FACTOR: Final = 8
 """A side grows by this much at most: beyond it there is nothing left to see but the kernel."""
 
 _WEBP: Final[dict[str, Any]] = {"quality": 88, "method": 4}
-_AVIF: Final[dict[str, Any]] = {"quality": 75, "speed": 8}
+_AVIF: Final[dict[str, Any]] = {"quality": 65, "speed": 8}
 _XMP: Final = "XML:com.adobe.xmp"
 
 
@@ -62,6 +62,6 @@ def _options(to: str, packet: bytes | None) -> dict[str, Any]:
         chunks = PngImagePlugin.PngInfo()
         if packet is not None:
             chunks.add_itxt(_XMP, packet.decode())
-        return {"pnginfo": chunks, "compress_level": 6}
+        return {"pnginfo": chunks, "compress_level": 4}
     carried = {} if packet is None else {"xmp": packet}
     return {**(_WEBP if to == "webp" else _AVIF), **carried}

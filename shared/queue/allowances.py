@@ -113,9 +113,7 @@ class Allowances:
                 for (policy, who), tokens in used.items():
                     self._script([_key(policy, who)], _told(policy, tokens, 1), client=pipe)
                 found = pipe.execute()
-            return {
-                key: _standing(key[0], one) for key, one in zip(used, found, strict=True)
-            }
+            return {key: _standing(key[0], one) for key, one in zip(used, found, strict=True)}
 
         return self._ask(ask) or {}
 
@@ -137,7 +135,9 @@ class Allowances:
             if error is not None:
                 self._away_until = self._now() + _PAUSE
         if error is not None and not was_away:
-            LOG.warning("Redis is away, so that requests are not limited until it is back: %s", error)
+            LOG.warning(
+                "Redis is away, so that requests are not limited until it is back: %s", error
+            )
         elif error is None and was_away:
             LOG.info("Redis is back: requests are limited again")
 

@@ -29,6 +29,7 @@ class Task(StrEnum):
     TASTES = "toile.tastes"
     UPKEEP = "toile.upkeep"
     SCHEDULE_REPORTS = "toile.schedule_reports"
+    METER = "toile.meter"
 
 
 QUEUE_OF: Final = MappingProxyType(
@@ -43,6 +44,7 @@ QUEUE_OF: Final = MappingProxyType(
         Task.TASTES: Queue.CHORES,
         Task.UPKEEP: Queue.UPKEEP,
         Task.SCHEDULE_REPORTS: Queue.UPKEEP,
+        Task.METER: Queue.CHORES,
     }
 )
 

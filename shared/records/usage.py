@@ -128,9 +128,14 @@ def storage(tx: Transaction, site_id: str) -> int:
 def measure_storage(tx: Transaction, site_id: str) -> int:
     """Measure the bytes kept for a site, and write them down as today's."""
     size = storage(tx, site_id)
+    write_storage(tx, site_id, size)
+    return size
+
+
+def write_storage(tx: Transaction, site_id: str, size: int) -> None:
+    """Write down the bytes kept for a site as today's."""
     row = _row(site_id, tx.now.date(), Measure.STORAGE, size)
     tx.session.execute(_adding(_dialect(tx), replace=True), [row])
-    return size
 
 
 def site_ids(tx: Transaction) -> list[str]:

@@ -151,9 +151,7 @@ def get_design_image(path: DesignPath, query: ImageQuery) -> Response:
     with runtime().records.reading() as tx:
         place = designs.get(tx, auth.site_id(), path.design)
     design, signing = place.design, runtime().signing
-    kept = pictures.Kept(
-        lambda: stored_picture(place), design.sha256, design.format.media_type
-    )
+    kept = pictures.Kept(lambda: stored_picture(place), design.sha256, design.format.media_type)
     if not query.signed:
         return pictures.answer(kept, query)
 

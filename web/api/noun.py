@@ -10,7 +10,7 @@ from pydantic import Field
 
 from shared.schemas.base import Schema
 from shared.schemas.problems import MEDIA_TYPE
-from web import bodies, limiting, linked
+from web import auth, bodies, limiting, linked
 
 Cursor = Annotated[str | None, Field(description="`next_cursor` of the page before.")]
 Limit = Annotated[int, Field(ge=1, le=200, description="Most items in the answer.")]
@@ -77,7 +77,7 @@ def noun(name: str, about: str, *, extra: ResponseDict | None = None) -> APIBlue
         abp_security=[{SECURITY: []}],
         abp_responses={**problems(401, 404, 422, 429, 500, 503), **(extra or {})},
     )
-    blueprint.before_request(linked.require)
+    blueprint.before_request(lambda: linked.require(auth.require))
     blueprint.before_request(limiting.count)
     blueprint.before_request(bodies.check)
     blueprint.after_request(linked.finish)

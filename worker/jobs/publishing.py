@@ -15,11 +15,12 @@ from shared.artifacts import Artifact, keys
 from shared.errors import StoreUnavailableError
 from shared.jobs import lifecycle
 from shared.queue.pace import Pace
-from shared.records import designs
+from shared.records import designs, usage
 from shared.schemas.jobs import DesignSpec, JobRecord
 from worker.attempt import CancelledError, Heartbeat, end_badly
 from worker.designs.batch import Member
 from worker.designs.encoding import Made, Picture, encoded, hashes_of
+from worker.jobs.metering import used_by
 from worker.runtime import Runtime
 
 LOG: Final = logging.getLogger(__name__)
@@ -116,7 +117,7 @@ class Publisher:
             if one.error is None
         ]
         if good:
-            self._write(good, batch.encoder)
+            self._write(batch, good)
         for job, cause in failed:
             end_badly(self._runtime, job, cause)
         images = sum(len(one.pictures) for one in made)
@@ -147,19 +148,20 @@ class Publisher:
             return Made(error=CancelledError())
         return encoded(member)
 
-    def _write(
-        self, good: Sequence[tuple[JobRecord, DesignSpec, Made]], encoder: str | None
-    ) -> None:
+    def _write(self, batch: Batch, good: Sequence[tuple[JobRecord, DesignSpec, Made]]) -> None:
         """Store the pictures, then publish all that is still held in one transaction."""
         packed = [row for together in _packs(good) for row in self._store(together)]
-        rows = [{**row, "encoder": encoder if row["embedding"] else None} for row in packed]
+        rows = [{**row, "encoder": batch.encoder if row["embedding"] else None} for row in packed]
         by_job: dict[str, list[dict[str, Any]]] = {job.id: [] for job, _, _ in good}
         for row in rows:
             by_job[row["job_id"]].append(row)
         results = [(job, _result(spec, made, by_job[job.id])) for job, spec, made in good]
         with self._runtime.records.transaction() as tx:
             ended = lifecycle.finish_all(tx, results)
-            designs.publish(tx, [row for row in rows if row["job_id"] in ended])
+            published = [row for row in rows if row["job_id"] in ended]
+            designs.publish(tx, published)
+            made_for = [row["job_id"] for row in published]
+            usage.add(tx, used_by(batch.jobs, seconds=batch.seconds, ended=ended, designs=made_for))
         for job, _ in results:
             if job.id not in ended:
                 LOG.warning(
