@@ -12,7 +12,7 @@ from shared.jobs import lifecycle
 from shared.jobs.quotas import Quotas
 from shared.jobs.submit import Asked, Terms, submit, submit_all
 from shared.queue.sender import Sender
-from shared.records import Records, designs, jobs, limits, usage
+from shared.records import Records, designs, limits, usage
 from shared.records.usage import Used
 from shared.schemas.jobs import Budget, DesignSpec, JobRecord, JobState, Reason, TrainingSpec
 from shared.schemas.usage import MICRO, Measure
@@ -52,11 +52,9 @@ def a_design(release: str, *, count: int = 1, seed: int = 0) -> Asked:
     return Asked(spec, Terms(repeatable=True))
 
 
-def a_training(records: Records, site: str, *, minutes: float) -> TrainingSpec:
-    with records.reading() as tx:
-        (job,) = jobs.page(tx, site, limit=1).items
+def a_training(*, minutes: float) -> TrainingSpec:
     return TrainingSpec(
-        catalog_id=job.spec["catalog_id"], catalog_version=1, model="m", size=32,
+        catalog_id="cat_of_no_matter", catalog_version=1, model="m", size=32,
         budget=Budget(minutes=minutes), seed=0, attributes=(),
     )  # fmt: skip
 
@@ -111,11 +109,10 @@ def test_of_many_at_once_only_as_many_pass_as_there_is_room_for(
 
 
 def test_many_trainings_at_once_do_not_pass_where_one_may(
-    records: Records, sender: Sender, settings: Settings, site: str, release: str
+    records: Records, sender: Sender, settings: Settings, site: str
 ) -> None:
-    assert release
     admit = quotas(settings, training_minutes_a_month=10).admit
-    spec = a_training(records, site, minutes=6)
+    spec = a_training(minutes=6)
     told: list[str] = []
 
     def ask() -> None:
@@ -158,7 +155,7 @@ def test_other_jobs_that_wait_are_limited_by_themselves(
     records: Records, sender: Sender, settings: Settings, site: str, release: str
 ) -> None:
     admit = quotas(settings, queued_others=2).admit  # the release's own ingest waits already
-    spec = a_training(records, site, minutes=1)
+    spec = a_training(minutes=1)
     submit(records, sender, site, spec, admit=admit)
     with pytest.raises(QuotaExceededError, match="may have 2"):
         submit(records, sender, site, spec, admit=admit)
@@ -175,10 +172,10 @@ def test_a_site_that_keeps_too_much_may_add_nothing(
         assert usage.storage(tx, site) == 700
     admit = quotas(settings, storage_bytes=700).admit
     with pytest.raises(StorageFullError) as refused:
-        submit(records, sender, site, a_training(records, site, minutes=1), admit=admit)
+        submit(records, sender, site, a_training(minutes=1), admit=admit)
     assert refused.value.details == {"quota": "storage_bytes", "used": 700, "limit": 700}
     roomy = quotas(settings, storage_bytes=701).admit
-    submit(records, sender, site, a_training(records, site, minutes=1), admit=roomy)
+    submit(records, sender, site, a_training(minutes=1), admit=roomy)
 
 
 def a_row(job: JobRecord, release: str, *, length: int) -> dict[str, Any]:
@@ -206,12 +203,11 @@ def claim(records: Records, job: JobRecord) -> JobRecord:
 
 
 def test_a_training_costs_what_its_attempts_took_and_lost_ones_nothing(
-    records: Records, sender: Sender, site: str, release: str
+    records: Records, sender: Sender, site: str
 ) -> None:
-    assert release
     clock = Clock()
     timed = Records(records.engine.url, clock=clock)
-    job = submit(timed, sender, site, a_training(records, site, minutes=9))
+    job = submit(timed, sender, site, a_training(minutes=9))
     held = claim(timed, job)
     clock.now += timedelta(seconds=100)  # drained after 100 s, past midnight
     with timed.transaction() as tx:
@@ -236,17 +232,16 @@ def test_a_training_costs_what_its_attempts_took_and_lost_ones_nothing(
 
 
 def test_minutes_that_were_used_leave_less_room(
-    records: Records, sender: Sender, settings: Settings, site: str, release: str
+    records: Records, sender: Sender, settings: Settings, site: str
 ) -> None:
-    assert release
     with records.transaction() as tx:
         usage.add(tx, [Used(site, Measure.TRAINING, 8 * 60 * MICRO)])
     admit = quotas(settings, training_minutes_a_month=10).admit
     with pytest.raises(QuotaExceededError) as refused:
-        submit(records, sender, site, a_training(records, site, minutes=3), admit=admit)
+        submit(records, sender, site, a_training(minutes=3), admit=admit)
     assert refused.value.details["used"] == 8
     assert 0 < refused.value.details["retry_after"] <= 31 * 86_400
-    submit(records, sender, site, a_training(records, site, minutes=2), admit=admit)
+    submit(records, sender, site, a_training(minutes=2), admit=admit)
 
 
 def test_usage_is_added_up_by_day_and_measure(records: Records, site: str) -> None:

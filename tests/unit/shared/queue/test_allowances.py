@@ -99,7 +99,9 @@ def test_where_redis_is_away_all_is_let_through_and_it_is_said_once(
     assert len(told) == 1
 
 
-def test_after_redis_is_back_it_counts_again(redis: Redis, caplog: pytest.LogCaptureFixture) -> None:
+def test_after_redis_is_back_it_counts_again(
+    redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
     now = [0.0]
     gone = Redis(host="127.0.0.1", port=1, socket_connect_timeout=0.2)
     allowances = Allowances(gone, now=lambda: now[0])
