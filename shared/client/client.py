@@ -289,7 +289,7 @@ class Client:
         return sorted(found, key=lambda design: design.position)
 
     def provenance(self, picture: Path) -> Provenance:
-        """Return what the server can prove of a PNG, WebP or JPEG file: is it one of its designs?
+        """Return what the server can prove of a PNG, WebP, JPEG or AVIF file: is it a design?
 
         Raises:
             ApiError: the file cannot be read as a picture, or is too large.
