@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, TypeVar
 
 from redis import Redis
@@ -44,7 +45,7 @@ return {string.format('%.6f', after - now), string.format('%.6f', math.max(over,
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Policy:
     """How much may be done.
 
@@ -62,6 +63,11 @@ class Policy:
     def window(self) -> int:
         """Seconds in which an empty bucket fills, 1 or more."""
         return max(1, math.ceil(self.burst / self.rate))
+
+    @cached_property
+    def told(self) -> str:
+        """As callers are told of it, in RateLimit-Policy."""
+        return f'"{self.name}";q={int(self.burst)};w={self.window}'
 
 
 @dataclass(frozen=True, slots=True)
