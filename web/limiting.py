@@ -14,7 +14,7 @@ from web.runtime import runtime
 POLL: Final = "jobs.get_job"
 _LOGIN: Final = "console.log_in"
 _UNAUTHORIZED: Final = 401
-_TOKEN: Final = "toile_session_"
+_SIGNED: Final = "toile_session_"
 """Tokens are signed and soon over: one that is stale is no guess."""
 
 
@@ -79,7 +79,7 @@ def _offered() -> str | None:
     header = request.headers.get("Authorization")
     if header:
         secret = header.partition(" ")[2].strip() or header
-        return None if secret.startswith(_TOKEN) else secret
+        return None if secret.startswith(_SIGNED) else secret
     if request.endpoint == _LOGIN:
         return request.form.get("key", "").strip() or None
     return None

@@ -27,7 +27,7 @@ _HELP: Final = {
 }
 
 
-class _Limit(click.ParamType):
+class _Limit(click.ParamType[float | str]):
     """A number, or one of the words `default` and `unlimited`."""
 
     name = "number|default|unlimited"

@@ -54,7 +54,7 @@ def reserve(tx: Transaction, site_id: str, images: int) -> int:
     day = tx.now.date()
     rows = _row(site_id, day, Measure.ASKED, images)
     tx.session.execute(_adding(_dialect(tx), replace=False), [rows])
-    return tx.session.execute(_amount(), _key(site_id, day, Measure.ASKED)).scalar_one()
+    return int(tx.session.execute(_amount(), _key(site_id, day, Measure.ASKED)).scalar_one())
 
 
 def give_back(tx: Transaction, job: JobRecord) -> None:
@@ -76,11 +76,10 @@ def end_training(tx: Transaction, job: JobRecord) -> None:
         return
     query = select(AttemptRow.started_at, AttemptRow.ended_at).where(
         AttemptRow.job_id == job.id,
-        AttemptRow.ended_at.is_not(None),
         AttemptRow.outcome != Reason.LOST_WORKER,
         AttemptRow.outcome != Reason.ATTEMPTS_EXHAUSTED,
     )
-    took = sum(((end - start) for start, end in tx.session.execute(query)), timedelta())
+    took = sum((end - start for start, end in tx.session.execute(query) if end), timedelta())
     if took > timedelta():
         add(tx, [Used(job.site_id, Measure.TRAINING, took // timedelta(microseconds=1))])
 
@@ -202,7 +201,7 @@ def _adding(dialect: str, *, replace: bool) -> Any:
 
 
 @cache
-def _amount() -> Select[tuple[int]]:
+def _amount() -> Select[Any]:
     return select(_USAGE.c.amount).where(*_this())
 
 

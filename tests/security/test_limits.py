@@ -14,18 +14,7 @@ from shared.artifacts import ArtifactStore
 from shared.records import Records, limits
 from shared.settings import Settings
 from tests.fixtures.shop import Shop, open_shop
-from tests.integration.web.conftest import (  # noqa: F401 - fixtures
-    app,
-    client,
-    client_of,
-    filled,
-    nobody,
-    pictures,
-    records,
-    rival,
-    shop,
-    store,
-)
+from tests.integration.web.conftest import client_of
 from web.app import Application, create_app
 from web.guesses import address_of
 from web.runtime import EXTENSION

@@ -19,19 +19,7 @@ from shared.records import Records, designs, limits
 from shared.records.tables import DesignRow
 from shared.settings import Settings
 from tests.fixtures.shop import Shop, open_shop
-from tests.integration.web.conftest import (  # noqa: F401 - fixtures
-    app,
-    client,
-    client_of,
-    filled,
-    nobody,
-    pictures,
-    records,
-    rival,
-    shop,
-    store,
-)
-from web import links as signing
+from tests.integration.web.conftest import client_of
 from web.app import Application
 from web.evidence import mark_of
 from web.links import Links
@@ -234,7 +222,7 @@ def test_signatures_are_compared_in_constant_time(
         return real(first, second)
 
     real = hmac.compare_digest
-    monkeypatch.setattr(signing.hmac, "compare_digest", watching)
+    monkeypatch.setattr("web.links.hmac.compare_digest", watching)
     (url,) = sign(client, image)
     assert nobody.get(url).status_code == 200
     refused(nobody, changed(url, signature="A" * 43))

@@ -45,9 +45,9 @@ class PictureUpload(Schema):
 def tell_provenance() -> Response:
     """Tell whether a picture is one of the site's designs, and what the evidence is worth.
 
-    Send the file itself as the body (image/png, image/webp, image/jpeg or image/avif), or as the part `image`
-    of multipart/form-data. Its bytes, its metadata and its pixels are compared with what is kept;
-    a C2PA manifest is validated. Nothing of the file is kept.
+    Send the file itself as the body (image/png, image/webp, image/jpeg or image/avif), or as the
+    part `image` of multipart/form-data. Its bytes, its metadata and its pixels are compared with
+    what is kept; a C2PA manifest is validated. Nothing of the file is kept.
     """
     return answers.document(judge(_content()))
 
