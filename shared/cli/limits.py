@@ -27,7 +27,7 @@ _HELP: Final = {
 }
 
 
-class _Limit(click.ParamType[float | str]):
+class _Limit(click.ParamType):  # type: ignore[type-arg]  # generic in newer ones only
     """A number, or one of the words `default` and `unlimited`."""
 
     name = "number|default|unlimited"
