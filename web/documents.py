@@ -157,8 +157,9 @@ def _schemas(
 def _wait_before_retry(document: dict[str, Any]) -> None:
     for operations in document["paths"].values():
         for operation in operations.values():
-            away = operation["responses"].get("503", {})
-            if MEDIA_TYPE in away.get("content", {}):
-                away["headers"] = {
-                    "Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}
-                }
+            for status in ("429", "503"):
+                refused = operation["responses"].get(status, {})
+                if MEDIA_TYPE in refused.get("content", {}):
+                    refused["headers"] = {
+                        "Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}
+                    }
