@@ -185,7 +185,7 @@ class QueueFullError(ToileError):
 
 
 class QuotaExceededError(ToileError):
-    """One site has more work waiting than the operator allows it."""
+    """One site has more work waiting, or has used more, than the operator allows it."""
 
     reason = "quota_exceeded"
     retryable = True
@@ -196,6 +196,25 @@ class StreamsFullError(ToileError):
 
     reason = "streams_full"
     retryable = True
+
+
+class StorageFullError(ToileError):
+    """One site keeps more bytes than the operator allows it; only removing some helps."""
+
+    reason = "storage_quota_exceeded"
+
+
+class RateLimitedError(ToileError):
+    """More requests, or more wrong keys, than are let through in a while."""
+
+    reason = "rate_limited"
+    retryable = True
+
+
+class LinkRefusedError(ToileError):
+    """A signed link was changed, is over, or was taken back."""
+
+    reason = "link_refused"
 
 
 class DatabaseUnavailableError(ToileError):

@@ -143,6 +143,43 @@ class Settings(Schema):
         2**29, description="Memory for the garment indexes that a web process keeps, bytes."
     )
 
+    rate_limit: float = Field(
+        1000, gt=0, description="Requests a second that a site may send, over time."
+    )
+    rate_burst: Count = Field(2000, description="Requests that a site may send at once.")
+    poll_limit: float = Field(
+        5000,
+        gt=0,
+        description="Status polls a second of a site, and as many pictures by signed link.",
+    )
+    guess_limit: Count = Field(
+        30, description="Wrong keys a minute from one address before it must wait."
+    )
+    proxies: int = Field(
+        0,
+        ge=0,
+        le=8,
+        description="Reverse proxies before the web process that add to X-Forwarded-For.",
+    )
+    site_other_limit: Count = Field(
+        10_000, description="Most other jobs (trainings, ingests, reports) that wait, of a site."
+    )
+    site_designs_a_day: Count | None = Field(
+        None, description="Images that a site may ask for in a day (UTC); unset, any number."
+    )
+    site_training_minutes: Seconds | None = Field(
+        None, description="Minutes of training of a site in a calendar month; unset, any number."
+    )
+    site_storage: Bytes | None = Field(
+        None, description="Bytes kept for a site beyond which it may add nothing; unset, any."
+    )
+    link_seconds: int = Field(
+        3600, ge=60, le=7 * 86_400, description="How long a signed link holds, unless asked."
+    )
+    variants_memory: Bytes = Field(
+        64 * 2**20, description="Memory for picture variants that a web process keeps, bytes."
+    )
+
     prediction_limit: float = Field(
         0.8,
         ge=0.5,

@@ -62,6 +62,7 @@ def accept(promise: Promise, asked: Any, resolve: Callable[[], Spec | Asked]) ->
         [one],
         idempotency_key=key,
         fingerprint=mark,
+        admit=here.limits.admit(auth.site_id()),
     )
     return answers.accepted(view(job, here.board))
 
@@ -89,6 +90,7 @@ def accept_all(
         resolve(),
         idempotency_key=key,
         fingerprint=mark,
+        admit=here.limits.admit(auth.site_id()),
     )
     return _batch(made)
 

@@ -11,6 +11,7 @@ from shared.queue.presence import Offer, Presence
 from shared.records import Records, waiting
 from shared.schemas.models import Needs, Release
 from shared.settings import Settings
+from web.limits import Limits
 
 _SECONDS: Final = 1.0
 """How old a count may be: counting a hundred thousand rows for each request would be the flood."""
@@ -26,12 +27,14 @@ class Admission:
         settings: Settings,
         records: Records,
         presence: Presence,
+        site_limits: Limits,
         *,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._records = records
         self._presence = presence
+        self._site_limits = site_limits
         self._now = now
         self._lock = threading.Lock()
         self._counts: dict[str | None, tuple[float, int]] = {}
@@ -50,8 +53,11 @@ class Admission:
             QuotaExceededError: this site has.
         """
         self._look_for_workers()
-        limits = ((None, self._settings.queue_limit), (site_id, self._settings.site_queue_limit))
+        own = self._site_limits.of(site_id).limits.queued_designs
+        limits = ((None, self._settings.queue_limit), (site_id, own))
         for who, limit in limits:
+            if limit is None:
+                continue
             queued = self._count(who, limit)
             if queued + jobs > limit:
                 raise _full(queued, limit) if who is None else _over_quota(queued, limit)
@@ -118,8 +124,9 @@ class Admission:
         """Count what was let through since, so that a burst cannot pass between two counts."""
         with self._lock:
             for who in (None, site_id):
-                at, queued = self._counts[who]
-                self._counts[who] = (at, queued + jobs)
+                if who in self._counts:
+                    at, queued = self._counts[who]
+                    self._counts[who] = (at, queued + jobs)
 
 
 def _too_new(release: Release, needs: Needs, workers: Mapping[str, Offer]) -> NoWorkerError:
@@ -157,7 +164,9 @@ def _over_quota(queued: int, limit: int) -> QuotaExceededError:
     return QuotaExceededError(
         f"This site has {queued} design jobs waiting and may have {limit} "
         "(TOILE_SITE_QUEUE_LIMIT). Ask again when some are done, or cancel some.",
+        quota="queued_designs",
         queued=queued,
+        used=queued,
         limit=limit,
         retry_after=_RETRY_SECONDS,
     )

@@ -15,7 +15,7 @@ from shared.queue.status import StatusBoard
 from shared.records import Records
 from shared.schemas.problems import Problem
 from shared.settings import Settings
-from web import bodies, cors, documents, errors, room
+from web import bodies, cors, documents, errors, limiting, room
 from web.answers import SECURE
 from web.api import (
     alerts,
@@ -27,12 +27,14 @@ from web.api import (
     health,
     jobs,
     keys,
+    links,
     metrics,
     models,
     provenance,
     shoppers,
     training,
     trends,
+    usage,
     webhooks,
 )
 from web.api.noun import SECURITY
@@ -121,6 +123,8 @@ def create_app(
         feeds,
         trends,
         alerts,
+        links,
+        usage,
         health,
         keys,
         webhooks,
@@ -140,8 +144,10 @@ def _add_hooks(app: Flask) -> None:
     app.before_request(_begin)
     app.before_request(cors.preflight)
     app.before_request(bodies.limit)
+    app.before_request(limiting.guard)
     app.before_request(room.require)
     app.after_request(_finish)
+    app.after_request(limiting.tell)
 
 
 def _begin() -> None:

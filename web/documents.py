@@ -30,6 +30,7 @@ from shared.schemas.keys import (
     SessionRequest,
     ShopperSession,
 )
+from shared.schemas.links import LinkBatch, LinkRequest
 from shared.schemas.models import Model, Release, TrainingRequest
 from shared.schemas.problems import MEDIA_TYPE, Problem
 from shared.schemas.provenance import Provenance
@@ -45,6 +46,7 @@ from shared.schemas.shoppers import (
     TasteView,
 )
 from shared.schemas.trends import Difference, TrackRecord
+from shared.schemas.usage import Usage
 from shared.schemas.webhooks import (
     DeliveryDetail,
     NewWebhook,
@@ -83,6 +85,7 @@ _ASKED: Final = (
     FolderRequest,
     GarmentUpload,
     KeyRequest,
+    LinkRequest,
     MixRequest,
     MoodboardRequest,
     PictureUpload,
@@ -133,6 +136,7 @@ _ANSWERED: Final[tuple[type[BaseModel], ...]] = (
     Job,
     JobBatch,
     JobList,
+    LinkBatch,
     Model,
     ModelList,
     NewApiKey,
@@ -156,6 +160,7 @@ _ANSWERED: Final[tuple[type[BaseModel], ...]] = (
     TrackRecord,
     WebhookList,
     *EVENTS,
+    Usage,
 )
 
 
@@ -193,11 +198,12 @@ def _schemas(
 def _wait_before_retry(document: dict[str, Any]) -> None:
     for operations in document["paths"].values():
         for operation in operations.values():
-            away = operation["responses"].get("503", {})
-            if MEDIA_TYPE in away.get("content", {}):
-                away["headers"] = {
-                    "Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}
-                }
+            for status in ("429", "503"):
+                refused = operation["responses"].get(status, {})
+                if MEDIA_TYPE in refused.get("content", {}):
+                    refused["headers"] = {
+                        "Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}
+                    }
 
 
 def _tell_replays(document: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from shared.schemas.jobs import Job, JobRecord, JobState
 from shared.schemas.keys import Scope
 from web.answers import SECURE
 from web.cors import VARY
+from web.limits import Counted
 from web.observing import REQUEST_ID, ROUTE
 from web.runtime import Runtime
 
@@ -61,13 +62,14 @@ class Polls:
         found = self._found(environ)
         if found is None:
             return self._usual(environ, start)
-        body = found.model_dump_json().encode()
+        job, counted = found
+        body = job.model_dump_json().encode()
         request_id = environ[REQUEST_ID]
         environ[ROUTE] = _ROUTE
         headers = [
             ("Content-Type", "application/json"), ("Content-Length", str(len(body))),
             ("X-Request-Id", request_id), *SECURE.items(), ("Cache-Control", "no-store"),
-            ("Vary", VARY),
+            ("Vary", VARY), *(() if counted is None else counted.headers),
         ]  # fmt: skip
         start("200 OK", headers)
         took = 1000 * (time.monotonic() - began)
@@ -75,7 +77,7 @@ class Polls:
         LOG.info("%s %s %d %.0f ms", "GET", environ["PATH_INFO"], 200, took, extra=noted)
         return [body]
 
-    def _found(self, environ: Environ) -> Job | None:
+    def _found(self, environ: Environ) -> tuple[Job, Counted | None] | None:
         """Return what a plain poll asks for, or None where this is none or does not find it."""
         if environ["REQUEST_METHOD"] != "GET" or environ.get("QUERY_STRING"):
             return None
@@ -89,9 +91,12 @@ class Polls:
             if key is None or key.publishable or Scope.READ not in key.scopes:
                 return None
             note_site(key.site_id)
+            counted = here.limits.poll(key.site_id)
+            if counted is not None and counted.is_refused:
+                return None
             with here.records.glance() as tx:
                 job = jobs.get(tx, path[1], site_id=key.site_id)
-            return told(here, job)
+            return told(here, job), counted
         except ToileError:
             return None
 

@@ -106,8 +106,25 @@ KINDS: Final = MappingProxyType(
         ),
         errors.QuotaExceededError.reason: Kind(
             429,
-            "The site has too much waiting",
-            "Wait as long as Retry-After says, or cancel what is not wanted any more.",
+            "The site has used up what it may",
+            "Wait as long as Retry-After says, or cancel what is not wanted any more. "
+            "`details.quota` names what is used up; GET /v1/usage tells of all.",
+        ),
+        errors.RateLimitedError.reason: Kind(
+            429,
+            "Too many requests",
+            "Wait as long as Retry-After says. The headers RateLimit and RateLimit-Policy tell how "
+            "much is left; `details.policy` names what was too much.",
+        ),
+        errors.StorageFullError.reason: Kind(
+            403,
+            "The site keeps as much as it may",
+            "Remove what is not needed any more, or let the operator raise the limit.",
+        ),
+        errors.LinkRefusedError.reason: Kind(
+            403,
+            "The signed link does not open this",
+            "Ask for a new one by POST /v1/links. `details.why` tells whether it is over.",
         ),
         errors.LibraryMissingError.reason: Kind(
             501,

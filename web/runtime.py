@@ -15,7 +15,8 @@ from shared.keeping.opening import open_checked
 from shared.keeping.room import Room
 from shared.metrics import Counters
 from shared.provenance.signing import Signing
-from shared.queue.connection import connect
+from shared.queue.allowances import Allowances
+from shared.queue.connection import connect, connect_quickly
 from shared.queue.events import News
 from shared.queue.pace import Paces
 from shared.queue.presence import Presence
@@ -28,13 +29,17 @@ from web.admission import Admission
 from web.endings import Endings
 from web.galleries import Galleries
 from web.gauges import Gauges
+from web.guesses import Guesses
 from web.keyring import KeyRing
 from web.labels import DerivedLabels
+from web.limits import Limits
+from web.links import Links
 from web.observing import Requests
 from web.sessions import Sessions
 from web.sockets import Sockets
 from web.streams import Streams
 from web.uses import Uses
+from web.variants import Variants
 
 EXTENSION: Final = "toile"
 # Of all threads, the part that may sleep in long polls, so that submits always find one awake.
@@ -71,6 +76,11 @@ class Runtime:
     registry: CollectorRegistry
     requests: Requests
     room: Room
+    limits: Limits
+    guesses: Guesses
+    links: Links
+    variants: Variants
+    quick: Redis
 
     def close(self) -> None:
         """Close all connections."""
@@ -78,6 +88,7 @@ class Runtime:
         self.streams.stop()
         self.records.close()
         self.redis.close()
+        self.quick.close()
 
 
 def open_runtime(
@@ -95,6 +106,9 @@ def open_runtime(
     kept = store or open_checked(settings, opened)
     sending = sender or Sender.from_settings(settings)
     opened.on_announced = sending.hint_webhooks
+    quick = connect_quickly(settings)
+    allowances = Allowances(quick)
+    limits = Limits(settings, opened, allowances)
     presence = Presence(redis, seconds=settings.worker_grace_seconds)
     registry, counters = CollectorRegistry(), Counters(redis)
     ProcessCollector(registry=registry)
@@ -108,7 +122,7 @@ def open_runtime(
         sender=sending,
         board=shown,
         paces=paces,
-        admission=Admission(settings, opened, presence),
+        admission=Admission(settings, opened, presence, limits),
         galleries=Galleries(kept, memory=settings.galleries_memory),
         labels=DerivedLabels(kept, memory=settings.galleries_memory // 4),
         redis=redis,
@@ -126,6 +140,11 @@ def open_runtime(
         registry=registry,
         requests=Requests(registry),
         room=Room.of(settings),
+        limits=limits,
+        guesses=Guesses(allowances, a_minute=settings.guess_limit),
+        links=Links(settings),
+        variants=Variants(memory=settings.variants_memory),
+        quick=quick,
     )
 
 

@@ -116,6 +116,7 @@ def _submit(
         spec(source),
         idempotency_key=key,
         fingerprint=mark,
+        admit=here.limits.admit(auth.site_id()),
     )
     if key is None or job.spec["source"].get("artifact") == artifact.key:
         return answers.accepted(view(job, here.board))

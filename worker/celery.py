@@ -33,6 +33,7 @@ app = create_app(
         "worker.tasks.indexing",
         "worker.tasks.ingest",
         "worker.tasks.retention",
+        "worker.tasks.metering",
         "worker.tasks.training",
         "worker.tasks.trends",
         "worker.tasks.upkeep",

@@ -11,6 +11,9 @@ _INDEX_SECONDS: Final = 60.0
 _TASTES_SECONDS: Final = 600.0
 """What all shoppers like moves slowly; a site where nobody said anything costs one query."""
 
+_METER_SECONDS: Final = 3600.0
+"""Adding up what is kept for a site reads a number of each of its designs."""
+
 
 _WEBHOOKS_SECONDS: Final = 5.0
 """What is due again is found by this; what is new is hinted at once."""
@@ -29,6 +32,7 @@ def beat_schedule(settings: Settings) -> dict[str, dict[str, Any]]:
         Task.TASTES: _TASTES_SECONDS,
         Task.RETENTION: settings.retention_seconds,
         Task.WEBHOOKS: _WEBHOOKS_SECONDS,
+        Task.METER: _METER_SECONDS,
     }
     return {
         task.value: {"task": task.value, "schedule": seconds, "options": {"expires": seconds}}

@@ -44,6 +44,7 @@ toile = LazyGroup(
             "Tell whether a picture is one of the site's designs.",
         ),
         "shopper": ("shared.cli.shoppers:shopper", "Say what shoppers like, and what they may."),
+        "usage": ("shared.cli.usage:usage", "Tell what the site used, by day."),
         "jobs": ("shared.cli.jobs:jobs", "Look at jobs, wait for them, cancel and retry them."),
         "feed": ("shared.cli.feeds:feed", "Add what others show and count, for trend reports."),
         "trends": ("shared.cli.trends:trends", "Make a trend report."),

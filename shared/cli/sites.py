@@ -2,6 +2,7 @@
 
 import click
 
+from shared.cli import limits
 from shared.cli.database import open_records
 from shared.cli.output import json_option, print_json, print_table
 from shared.errors import NotFoundError
@@ -122,3 +123,8 @@ def share(model: str, name: str, *, stop: bool) -> None:
         elif not models.unshare(tx, model, found.id):
             raise NotFoundError(f"Model {model} was not shared with {name}.")
     click.echo(f"{name} {'no longer makes' if stop else 'may make'} designs with {model}.")
+
+
+# What a site may use, and its links.
+for _command in (limits.set_limits, limits.show, limits.rotate_links):
+    site.add_command(_command)

@@ -5,6 +5,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
@@ -32,6 +33,7 @@ from shared.schemas.feeds import Feed, FeedBatch, FeedRequest
 from shared.schemas.figures import Comparison
 from shared.schemas.health import Readiness
 from shared.schemas.jobs import Job, JobBatch, JobState, Progress
+from shared.schemas.links import Link, LinkBatch, LinkRequest
 from shared.schemas.listing import Listing
 from shared.schemas.models import Model, Release, TrainingRequest
 from shared.schemas.provenance import Provenance
@@ -45,6 +47,8 @@ from shared.schemas.shoppers import (
     TasteView,
 )
 from shared.schemas.trends import Difference, TrackRecord
+from shared.schemas.usage import Usage
+from shared.schemas.variants import PictureFormat, Variant
 
 Answer = TypeVar("Answer", bound=Schema)
 
@@ -324,7 +328,7 @@ class Client:
         return sorted(found, key=lambda design: design.position)
 
     def provenance(self, picture: Path) -> Provenance:
-        """Return what the server can prove of a PNG, WebP or JPEG file: is it one of its designs?
+        """Return what the server can prove of a PNG, WebP, JPEG or AVIF file: is it a design?
 
         Raises:
             ApiError: the file cannot be read as a picture, or is too large.
@@ -332,6 +336,27 @@ class Client:
         part = Part("image", picture, picture.name)
         request = Request("POST", "/v1/provenance", file=part, seconds=_UPLOAD_SECONDS)
         return self._read(request, Provenance)
+
+    def usage(self, *, first: date | None = None, last: date | None = None) -> Usage:
+        """Return what the site used, by day; unset, of the last 30 days."""
+        query = {"from": first, "to": last}
+        told = {name: day.isoformat() for name, day in query.items() if day is not None}
+        return self._read(Request("GET", "/v1/usage", query=told), Usage)
+
+    def links(
+        self,
+        paths: Sequence[str],
+        *,
+        variant: Variant | None = None,
+        picture_format: PictureFormat | None = None,
+        expires_in: int | None = None,
+    ) -> tuple[Link, ...]:
+        """Return addresses that a page can read without a key, in the order of their paths."""
+        asked = LinkRequest(
+            paths=tuple(paths), variant=variant, format=picture_format, expires_in=expires_in
+        )
+        body = asked.model_dump(mode="json", exclude_none=True)
+        return self._post("/v1/links", LinkBatch, json_body=body).links
 
     def report(self, report_id: str = "latest") -> ReportView:
         """Return a trend report, the newest where none is named."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 from shared.errors import ConflictError
 from shared.jobs import moves
 from shared.jobs.moves import CANCELLED, FAILED, Move
-from shared.records import Transaction, jobs, webhooks
+from shared.records import Transaction, jobs, usage, webhooks
 from shared.records.webhooks import Ended
 from shared.schemas.jobs import JobError, JobRecord, JobState, Reason
 
@@ -96,6 +96,8 @@ def over(
         announced: whether the site's webhooks are told.
     """
     jobs.close_attempts(tx, [job.id for job in ended], outcome=outcome, message=message)
+    for job in ended:
+        usage.ended(tx, job)
     if announced:
         webhooks.announce_ends(tx, [Ended(job, job.state, job.reason) for job in ended])
 

@@ -77,11 +77,17 @@ STALL: Final = Move(
     "the fence is its own, and nothing moved for too long",
 )  # fmt: skip
 CANCEL: Final = Move(
-    ("request_cancel",), (QUEUED, RUNNING), (CANCELLED,), "web",
+    ("request_cancel",),
+    (QUEUED, RUNNING),
+    (CANCELLED,),
+    "web",
     "the job is the site's own; a running one only if it makes designs",
 )
 ASK: Final = Move(
-    ("request_cancel",), (RUNNING,), (RUNNING,), "web",
+    ("request_cancel",),
+    (RUNNING,),
+    (RUNNING,),
+    "web",
     "it makes no designs: only asks, and the holder ends it",
 )
 EXPIRE: Final = Move(

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from logging import getLogger
@@ -44,6 +44,9 @@ _AS_ACCEPTED: Final[Mapping[str, Any]] = {
     "state": JobState.QUEUED, "reason": None, "error": None, "result": None, "attempts": 0,
     "cancel_requested_at": None, "started_at": None, "finished_at": None,
 }  # fmt: skip
+
+Admit = Callable[[Transaction, str, Sequence[JobRecord]], None]
+"""Raises where a site may not add these jobs; called in the transaction that writes them."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,7 @@ def _enqueue_all(
     *,
     fingerprint: str | None,
     period: str | None = None,
+    admit: Admit | None = None,
 ) -> list[JobRecord]:
     """Write the rows of several jobs in as few statements as of one."""
     for shopper_id in sorted({one.terms.shopper_id for one in asked if one.terms.shopper_id}):
@@ -135,6 +139,8 @@ def _enqueue_all(
             added.append(job)
             twins |= {} if job.digest is None else {job.digest: job}
         made.append(job)
+    if added and admit is not None:
+        admit(tx, site_id, added)
     jobs.insert(tx, added)
     new = {key: job.id for key, job in zip(keys, made, strict=True) if key and key not in before}
     promises.keep(tx, site_id, new, fingerprint=mark)
@@ -224,17 +230,24 @@ def submit(
     *,
     idempotency_key: str | None = None,
     fingerprint: str | None = None,
-    terms: Terms = USUAL,
+    admit: Admit | None = None,
 ) -> JobRecord:
     """Write a job and send it. When this returns, the job is safe, whatever dies next.
 
     Raises:
         IdempotencyMismatchError: the key came with another request before.
+        QuotaExceededError, StorageFullError: `admit` said no, and nothing was accepted.
         DatabaseUnavailableError: nothing was accepted.
     """
-    asked = [Asked(spec, terms)]
+    asked = [Asked(spec)]
     (job,) = submit_all(
-        records, sender, site_id, asked, idempotency_key=idempotency_key, fingerprint=fingerprint
+        records,
+        sender,
+        site_id,
+        asked,
+        idempotency_key=idempotency_key,
+        fingerprint=fingerprint,
+        admit=admit,
     )
     return job
 
@@ -247,6 +260,7 @@ def submit_all(
     *,
     idempotency_key: str | None = None,
     fingerprint: str | None = None,
+    admit: Admit | None = None,
 ) -> list[JobRecord]:
     """Write several jobs in one transaction, all or none, and send for them once.
 
@@ -257,13 +271,14 @@ def submit_all(
 
     Raises:
         IdempotencyMismatchError: the key came with another request before.
+        QuotaExceededError, StorageFullError: `admit` said no, and nothing was accepted.
         DatabaseUnavailableError: nothing was accepted.
     """
     keys = _promises(idempotency_key, len(asked))
     with tracing.span("submit", told={"toile.jobs": len(asked), "toile.site": site_id}):
         try:
             with records.transaction() as tx:
-                made = _enqueue_all(tx, site_id, asked, keys, fingerprint=fingerprint)
+                made = _enqueue_all(tx, site_id, asked, keys, fingerprint=fingerprint, admit=admit)
         except IntegrityError:
             # Two requests with one key at the same time: the other was first; its jobs are ours.
             mark = fingerprint or _mark_of([one.spec.model_dump(mode="json") for one in asked])

@@ -19,7 +19,7 @@ from shared.pictures.likeness import as_signed, perceptual_hashes, thumbnails
 from shared.provenance import mark
 from shared.schemas.provenance import Mark
 
-FORMATS: Final = ("PNG", "WEBP", "JPEG")
+FORMATS: Final = ("PNG", "WEBP", "JPEG", "AVIF")
 # A frame takes four bytes a pixel while it is decoded, and four more as RGB: 100 MB at most.
 MOST_PIXELS: Final = 12_000_000
 MOST_FRAMES: Final = 256
@@ -55,7 +55,7 @@ def look(content: bytes) -> Opened:
     """Open a picture file.
 
     Raises:
-        UnreadableSourceError: it is neither PNG, WebP nor JPEG, is damaged, or is tiny.
+        UnreadableSourceError: it is neither PNG, WebP, JPEG nor AVIF, is damaged, or is tiny.
         TooLargeError: it has more pixels or frames than the limits above.
     """
     with _header(content) as image:

@@ -31,6 +31,7 @@ class Task(StrEnum):
     SCHEDULE_REPORTS = "toile.schedule_reports"
     RETENTION = "toile.retention"
     WEBHOOKS = "toile.webhooks"
+    METER = "toile.meter"
 
 
 QUEUE_OF: Final = MappingProxyType(
@@ -48,6 +49,7 @@ QUEUE_OF: Final = MappingProxyType(
         Task.RETENTION: Queue.CHORES,
         # Never where designs are made: a slow receiver must keep no device waiting.
         Task.WEBHOOKS: Queue.CHORES,
+        Task.METER: Queue.CHORES,
     }
 )
 

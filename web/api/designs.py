@@ -6,7 +6,6 @@ from flask import Response, request
 from pydantic import Field
 
 from shared.records import designs, shoppers
-from shared.records.designs import DesignPlace
 from shared.schemas.base import Schema
 from shared.schemas.designs import (
     Design,
@@ -19,7 +18,8 @@ from shared.schemas.designs import (
 from shared.schemas.jobs import JobBatch
 from shared.schemas.listing import Listing
 from shared.schemas.shoppers import SimilarGarments
-from web import answers, asking, auth, deriving, recommending
+from shared.schemas.variants import PictureQuery
+from web import answers, asking, auth, deriving, pictures, recommending
 from web.accept import Promise, accept, accept_all
 from web.api.noun import (
     FOR_SHOPPERS,
@@ -51,7 +51,7 @@ class DesignQuery(ListQuery):
     shopper: str | None = Field(None, description="Only those for this shopper, by your reference.")
 
 
-class ImageQuery(Schema):
+class ImageQuery(PictureQuery):
     """How a design's picture is wanted."""
 
     signed: bool = Field(
@@ -160,7 +160,7 @@ def get_design(path: DesignPath) -> Response:
 @api.get(
     "/designs/<design>/image",
     responses={
-        "200": binary("image/png", "image/webp"),
+        "200": binary("image/png", "image/webp", "image/avif"),
         "304": not_modified(),
         **problems(403, 501),
     },
@@ -168,15 +168,22 @@ def get_design(path: DesignPath) -> Response:
 )
 @auth.for_shoppers
 def get_design_image(path: DesignPath, query: ImageQuery) -> Response:
-    """Read a design's picture; with `signed=true` a copy that carries a signed C2PA manifest."""
+    """Read a design's picture, in the variant and format that are wanted.
+
+    With `signed=true` it is a copy that carries a signed C2PA manifest. In place of a key a signed
+    link will do, as POST /v1/links gives them.
+    """
     place = _read(path)
-    if query.signed:
-        return _signed(place)
-    return answers.unchanging(
-        lambda: stored_picture(place),
-        sha256=place.design.sha256,
-        media_type=place.design.format.media_type,
-    )
+    design, signing = place.design, runtime().signing
+    kept = pictures.Kept(lambda: stored_picture(place), design.sha256, design.format.media_type)
+    if not query.signed:
+        return pictures.answer(kept, query)
+
+    def sign(data: bytes, media_type: str) -> bytes:
+        # When it is read: it takes a millisecond, and what is stored stays the same bytes.
+        return signing.sign(data, mark_of(design), media_type=media_type)
+
+    return pictures.answer(kept, query, sign=sign, serial=signing.serial())
 
 
 def _read(path: DesignPath) -> DesignPlace:
@@ -184,18 +191,6 @@ def _read(path: DesignPath) -> DesignPlace:
         place = designs.get(tx, auth.site_id(), path.design)
     asking.check_own(place)
     return place
-
-
-def _signed(place: DesignPlace) -> Response:
-    """Sign when it is read: it takes a millisecond, and what is stored stays the same bytes."""
-    signing, design = runtime().signing, place.design
-    media_type = design.format.media_type
-    return answers.unchanging(
-        lambda: signing.sign(stored_picture(place), mark_of(design), media_type=media_type),
-        sha256=f"{design.sha256}-{signing.serial()}",
-        media_type=media_type,
-        weak=True,
-    )
 
 
 @api.get(

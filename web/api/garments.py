@@ -15,7 +15,8 @@ from shared.schemas.keys import Scope
 from shared.schemas.listing import Listing
 from shared.schemas.problems import Fault
 from shared.schemas.shoppers import SimilarGarments
-from web import answers, auth, bodies, folders, recommending, styling, uploads
+from shared.schemas.variants import PictureQuery
+from web import answers, auth, bodies, folders, pictures, recommending, styling, uploads
 from web.accept import Promise
 from web.api.catalogs import CatalogPath
 from web.api.noun import (
@@ -108,12 +109,16 @@ def get_garment(path: GarmentPath) -> Response:
 
 @api.get(
     "/garments/<garment>/image",
-    responses={"200": binary("image/png"), "304": not_modified()},
+    responses={
+        "200": binary("image/png", "image/webp", "image/avif"),
+        "304": not_modified(),
+        **problems(403),
+    },
     security=FOR_SHOPPERS,
 )
 @auth.for_shoppers
-def get_garment_image(path: GarmentPath) -> Response:
-    """Read a garment's picture as models see it: square, PNG."""
+def get_garment_image(path: GarmentPath, query: PictureQuery) -> Response:
+    """Read a garment's picture as models see it: square, PNG, or the variant that is wanted."""
     with runtime().records.reading() as tx:
         place = catalogs.garment(tx, auth.site_id(), path.garment)
     store = runtime().store
@@ -121,11 +126,10 @@ def get_garment_image(path: GarmentPath) -> Response:
     def read() -> bytes:
         return encode_png(picture_of(store, place.artifact, place.shard_index))
 
-    return answers.unchanging(
-        lambda: answers.from_store(read, f"garment {path.garment}"),
-        sha256=place.sha256,
-        media_type="image/png",
+    kept = pictures.Kept(
+        lambda: answers.from_store(read, f"garment {path.garment}"), place.sha256, "image/png"
     )
+    return pictures.answer(kept, query)
 
 
 @api.get(

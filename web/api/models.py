@@ -13,6 +13,7 @@ from shared.schemas.figures import Comparison, Figure
 from shared.schemas.keys import Scope
 from shared.schemas.listing import Listing
 from shared.schemas.models import Model, Release
+from shared.schemas.variants import SignedQuery
 from web import answers, auth
 from web.api.noun import ListQuery, binary, not_modified, noun, problems
 from web.choices import unknown
@@ -115,8 +116,11 @@ def get_release(path: ReleasePath) -> Response:
     return answers.document(place.release)
 
 
-@api.get("/releases/<release>/grid", responses={"200": binary("image/png"), "304": not_modified()})
-def get_grid(path: ReleasePath) -> Response:
+@api.get(
+    "/releases/<release>/grid",
+    responses={"200": binary("image/png"), "304": not_modified(), **problems(403)},
+)
+def get_grid(path: ReleasePath, query: SignedQuery) -> Response:  # noqa: ARG001 - read before
     """Read a release's sample grid, PNG."""
     with runtime().records.reading() as tx:
         place = models.release(tx, path.release, site_id=auth.site_id())
@@ -131,8 +135,11 @@ def get_grid(path: ReleasePath) -> Response:
     )
 
 
-@api.get("/releases/<release>/card", responses={"200": binary("text/html"), "304": not_modified()})
-def get_card(path: ReleasePath) -> Response:
+@api.get(
+    "/releases/<release>/card",
+    responses={"200": binary("text/html"), "304": not_modified(), **problems(403)},
+)
+def get_card(path: ReleasePath, query: SignedQuery) -> Response:  # noqa: ARG001 - read before
     """Read a release's card as one page that needs nothing else; `card` of the release is data."""
     with runtime().records.reading() as tx:
         place = models.release(tx, path.release, site_id=auth.site_id())

@@ -11,7 +11,7 @@ from pydantic import Field
 from shared.schemas.base import Schema
 from shared.schemas.keys import Scope
 from shared.schemas.problems import MEDIA_TYPE
-from web import auth, bodies
+from web import auth, bodies, limiting, linked
 
 Cursor = Annotated[str | None, Field(description="`next_cursor` of the page before.")]
 Limit = Annotated[int, Field(ge=1, le=200, description="Most items in the answer.")]
@@ -93,8 +93,10 @@ def noun(
         url_prefix="/v1",
         abp_tags=[Tag(name=name, description=about)],
         abp_security=[{SECURITY: []}],
-        abp_responses={**problems(400, 401, 403, 404, 422, 500, 503, 507), **(extra or {})},
+        abp_responses={**problems(400, 401, 403, 404, 422, 429, 500, 503, 507), **(extra or {})},
     )
-    blueprint.before_request(lambda: auth.require(reads, scope))
+    blueprint.before_request(lambda: linked.require(lambda: auth.require(reads, scope)))
+    blueprint.before_request(limiting.count)
     blueprint.before_request(bodies.check)
+    blueprint.after_request(linked.finish)
     return blueprint

@@ -22,7 +22,7 @@ api: Final = noun("provenance", "Whether a picture is one of the site's designs.
 
 _PART: Final = "image"
 _MULTIPART: Final = "multipart/form-data"
-_PICTURES: Final = ("image/png", "image/webp", "image/jpeg")
+_PICTURES: Final = ("image/png", "image/webp", "image/jpeg", "image/avif")
 _BODY: Final[dict[str, Any]] = {
     "required": True,
     "content": {
@@ -35,7 +35,7 @@ _BODY: Final[dict[str, Any]] = {
 class PictureUpload(Schema):
     """The one part of an upload."""
 
-    image: str = Field(description="A PNG, WebP or JPEG file.")
+    image: str = Field(description="A PNG, WebP, JPEG or AVIF file.")
 
 
 @api.post(
@@ -47,9 +47,10 @@ class PictureUpload(Schema):
 def tell_provenance() -> Response:
     """Tell whether a picture is one of the site's designs, and what the evidence is worth.
 
-    Send the file itself as the body (image/png, image/webp or image/jpeg), or as the part `image`
-    of multipart/form-data. Its bytes, its metadata and its pixels are compared with what is kept;
-    a C2PA manifest is validated. Nothing of the file is kept, and asking again changes nothing.
+    Send the file itself as the body (image/png, image/webp, image/jpeg or image/avif), or as the
+    part `image` of multipart/form-data. Its bytes, its metadata and its pixels are compared with
+    what is kept; a C2PA manifest is validated. Nothing of the file is kept, and asking again
+    changes nothing.
     """
     return answers.document(judge(_content()))
 

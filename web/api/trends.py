@@ -23,6 +23,7 @@ from shared.schemas.keys import Scope
 from shared.schemas.listing import Listing
 from shared.schemas.reports import ReportView, TrendRequest
 from shared.schemas.trends import Difference, TrackRecord
+from shared.schemas.variants import SignedQuery
 from web import answers, asking, auth
 from web.accept import Promise, accept
 from web.api.noun import ListQuery, accepted_job, binary, not_modified, noun, problems
@@ -114,9 +115,9 @@ def get_report_record(path: ReportPath) -> Response:
 
 @api.get(
     "/trend-reports/<report>/files/<path:name>",
-    responses={"200": binary(*_MEDIA_TYPES.values()), "304": not_modified(), **problems(501)},
+    responses={"200": binary(*_MEDIA_TYPES.values()), "304": not_modified(), **problems(403, 501)},
 )
-def get_report_file(path: ReportFilePath) -> Response:
+def get_report_file(path: ReportFilePath, query: SignedQuery) -> Response:  # noqa: ARG001 - read before
     """Read one file of a trend report: report.json, report.html, a plot, or a table.
 
     `series` and `forecast` are there as `.csv`, and as `.parquet` where the worker that made the

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -47,6 +48,8 @@ class Drawn:
 
     orders: Orders
     members: Sequence[Member]
+    seconds: float = 0.0
+    """What the device took for all of them."""
 
 
 @dataclass(frozen=True)
@@ -113,20 +116,23 @@ def draw_all(attempt: Attempt, loaded: Loaded, orders: Orders) -> Drawn:
     members: list[Member] = []
     waiting = orders.all
     total = sum(one.count for one in waiting)
+    seconds = 0.0
     while waiting:
         attempt.raise_if_stopped()
         done = sum(member.spec.count for member in members)
         attempt.report(Progress(fraction=0.1 + 0.7 * done / total, message="drawing"))
         taken = _fitting(waiting, attempt.runtime.settings.batch_limit)
+        began = time.perf_counter()
         drawn = draw(loaded.generator, waiting[:taken])
         if loaded.sight is not None:
             drawn = looked_at(loaded.generator, loaded.sight.eye, drawn)
+        seconds += time.perf_counter() - began
         members += drawn
         waiting = waiting[taken:]
     for member in members:
         if member.error is not None:
             raise member.error
-    return Drawn(orders, members)
+    return Drawn(orders, members, seconds)
 
 
 def store_all(attempt: Attempt, loaded: Loaded, drawn: Drawn) -> Kept:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from shared.artifacts import keys
 from shared.errors import NotFoundError
-from shared.records import Transaction, designs, models, reports
+from shared.records import Transaction, designs, models, reports, usage
 from shared.schemas.boards import Board, Likeness, MoodboardSet, Rack, RackPiece
 from shared.schemas.jobs import MoodboardSpec, Progress
 from shared.schemas.models import Release
@@ -18,6 +18,7 @@ from worker.jobs.boarding import Group, Kept, draw_all, orders_of, piece_of, sto
 from worker.jobs.designs import GENERATORS
 from worker.jobs.evidence import pictures_of
 from worker.jobs.generators import Generators, Loaded
+from worker.jobs.metering import used_alone
 from worker.runtime import Runtime
 from worker.trends.board_page import render_boards
 from worker.trends.boards import BoardPlan, Plan, RackPlan, Takes, plan_boards
@@ -66,7 +67,12 @@ def make_moodboards(attempt: Attempt, generators: Generators = GENERATORS) -> Pu
     told = {"job_id": job.id, "release_id": release_id, "boards": len(boards.boards)}
     if not boards.boards:
         told["why"] = why_none(plan)
-    return lambda tx: _published(tx, spec, told, files, kept.rows)
+
+    def publish(tx: Transaction) -> Outcome:
+        usage.add(tx, used_alone(job.site_id, designs=len(kept.rows), seconds=drawn.seconds))
+        return _published(tx, spec, told, files, kept.rows)
+
+    return publish
 
 
 def chosen_release(

@@ -17,13 +17,14 @@ from shared.jobs import lifecycle
 from shared.jobs.ends import LeaseLostError
 from shared.metrics import BATCH_IMAGES, BATCH_JOBS, BATCH_SECONDS, DEVICE_SECONDS, Tally
 from shared.queue.pace import Pace
-from shared.records import designs
+from shared.records import designs, usage
 from shared.schemas.jobs import DesignSpec, JobRecord, JobState
 from worker.attempt import CancelledError, end_badly
 from worker.designs.batch import Member, is_out_of_memory
 from worker.designs.encoding import Made, Picture, encoded, hashes_of
 from worker.heartbeat import Heartbeat
 from worker.jobs import spans
+from worker.jobs.metering import used_by
 from worker.jobs.spans import Pass
 from worker.outgrown import put_back_apart
 from worker.patience import until_back
@@ -131,7 +132,7 @@ class Publisher:
             for job, member, one in zip(batch.jobs, batch.members, made, strict=True)
             if one.error is None
         ]
-        published = self._write(good, batch.encoder) if good else frozenset()
+        published = self._write(batch, good) if good else frozenset()
         for job, cause in failed:
             end_badly(self._runtime, job, cause)
         images = sum(len(one.pictures) for one in made)
@@ -184,7 +185,7 @@ class Publisher:
         return encoded(member)
 
     def _write(
-        self, good: Sequence[tuple[JobRecord, DesignSpec, Made]], encoder: str | None
+        self, batch: Batch, good: Sequence[tuple[JobRecord, DesignSpec, Made]]
     ) -> frozenset[str]:
         """Store the pictures, then publish all that is still held in one transaction.
 
@@ -192,7 +193,7 @@ class Publisher:
             The jobs that succeeded, by id.
         """
         packed = [row for together in _packs(good) for row in self._store(together)]
-        rows = [{**row, "encoder": encoder if row["embedding"] else None} for row in packed]
+        rows = [{**row, "encoder": batch.encoder if row["embedding"] else None} for row in packed]
         by_job: dict[str, list[dict[str, Any]]] = {job.id: [] for job, _, _ in good}
         for row in rows:
             by_job[row["job_id"]].append(row)
@@ -201,7 +202,11 @@ class Publisher:
         def publish() -> frozenset[str]:
             with self._runtime.records.transaction() as tx:
                 ended = lifecycle.finish_all(tx, results)
-                designs.publish(tx, [row for row in rows if row["job_id"] in ended])
+                published = [row for row in rows if row["job_id"] in ended]
+                designs.publish(tx, published)
+                made_for = [row["job_id"] for row in published]
+                took = batch.seconds
+                usage.add(tx, used_by(batch.jobs, seconds=took, ended=ended, designs=made_for))
             return ended
 
         ended = until_back(publish)

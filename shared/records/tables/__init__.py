@@ -13,6 +13,7 @@ from shared.records.tables.catalogs import (
 from shared.records.tables.designs import DesignRow
 from shared.records.tables.feeds import FeedBatchRow, FeedRow
 from shared.records.tables.jobs import AttemptRow, IdempotencyKeyRow, JobRow
+from shared.records.tables.limits import SiteLimitsRow, UsageRow
 from shared.records.tables.models import ModelGrantRow, ModelRow, ReleaseRow
 from shared.records.tables.reports import (
     FiredAlertRow,
@@ -53,10 +54,12 @@ __all__ = [
     "ShardRow",
     "ShareRow",
     "ShopperRow",
+    "SiteLimitsRow",
     "SiteRow",
     "TastePriorRow",
     "TrendAlertRow",
     "TrendForecastRow",
+    "UsageRow",
     "UtcDateTime",
     "WebhookRow",
 ]

@@ -15,6 +15,8 @@ from web.polls import Polls
 ONE: dict[str, Any] = {"model": "default", "condition": {"category": "dress"}}
 # It is the caller's word for this one request, and different each time.
 _OWN = "X-Request-Id"
+# How many polls are left, one fewer each time.
+_LEFT = "RateLimit"
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def usual(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def headers_of(answer: TestResponse) -> list[tuple[str, str]]:
-    return sorted((name, value) for name, value in answer.headers if name != _OWN)
+    return sorted((name, value) for name, value in answer.headers if name not in {_OWN, _LEFT})
 
 
 def test_both_ways_give_the_same_bytes_and_headers(
@@ -54,6 +56,8 @@ def test_both_ways_give_the_same_bytes_and_headers(
         assert plain.get_data() == other.get_data()
         assert headers_of(plain) == headers_of(other)
         assert len(plain.headers[_OWN]) == len(other.headers[_OWN])
+        for answer in (plain, other):
+            assert answer.headers[_LEFT].startswith('"polls";r=')
 
 
 def test_whatever_is_not_plain_goes_the_usual_way_and_is_worded_there(

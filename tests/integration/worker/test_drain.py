@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from datetime import timedelta
 from io import BytesIO
 
 import numpy as np
@@ -12,15 +13,18 @@ from redis import Redis
 from shared.errors import NotFoundError
 from shared.jobs import lifecycle
 from shared.jobs.submit import Terms, enqueue
-from shared.records import designs, jobs, shoppers
+from shared.records import designs, jobs, models, shoppers, usage
 from shared.schemas.designs import Priority
 from shared.schemas.jobs import DesignSpec, JobRecord, JobState
+from shared.schemas.usage import MICRO, Measure
 from shared.shoppers.erasing import erase
 from tests.fixtures.painter import Painter
 from tests.fixtures.postgres import ON_BOTH
 from tests.fixtures.rows import a_design_job, a_release, a_site
 from worker.jobs.designs import drain
 from worker.jobs.generators import Generators, Loaded
+from worker.jobs.metering import measure_storage
+from worker.jobs.publishing import Batch, Publisher
 from worker.runtime import Runtime
 
 pytestmark = ON_BOTH
@@ -236,3 +240,67 @@ def test_a_shopper_who_is_erased_while_their_design_is_made_leaves_no_file(
         (made,) = designs.of_job(tx, other.id)
         kept = designs.get(tx, site, made.id).artifact
     assert list(runtime.store.keys("designs/")) == [kept]
+
+
+def test_a_batch_is_shared_out_by_images_and_what_is_not_delivered_costs_nothing(
+    runtime: Runtime, site: str, release: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = a_site(runtime.records, "other")
+    with runtime.records.transaction() as tx:
+        models.share(tx, models.release(tx, release).release.model_id, other)
+    a_design_job(runtime.records, site, release, count=3, seed=1)
+    a_design_job(runtime.records, other, release, count=4, seed=2)
+    gone = a_design_job(runtime.records, site, release, count=2, seed=3)
+    with runtime.records.transaction() as tx:
+        jobs.change(tx, gone.id, states=[JobState.QUEUED], values={"spec": {"kind": "design"}})
+    batches: list[float] = []
+    publish = Publisher.publish
+
+    def watching(self: Publisher, batch: Batch) -> None:
+        batches.append(batch.seconds)
+        publish(self, batch)
+
+    monkeypatch.setattr(Publisher, "publish", watching)
+    drain(runtime, release, painters(Painter()))
+    (seconds,) = batches
+    with runtime.records.reading() as tx:
+        ours, theirs = (
+            {one: usage.sum_of(tx, who, one, since=tx.now.date()) for one in Measure}
+            for who in (site, other)
+        )
+    assert (ours[Measure.DESIGNS], ours[Measure.IMAGES]) == (3, 3)
+    assert (theirs[Measure.DESIGNS], theirs[Measure.IMAGES]) == (4, 4)
+    whole = round(seconds * MICRO)
+    assert ours[Measure.DEVICE] + theirs[Measure.DEVICE] == whole
+    assert ours[Measure.DEVICE] == whole * 3 // 7
+
+
+def test_a_job_that_is_made_twice_costs_once(runtime: Runtime, site: str, release: str) -> None:
+    job = a_design_job(runtime.records, site, release, seed=1)
+
+    class Robbed(Painter):
+        def before_pass(self, seeds: Sequence[int]) -> None:  # noqa: ARG002 - the hook's
+            if len(self.batches) > 1:
+                return
+            with runtime.records.transaction() as tx:
+                held = jobs.get(tx, job.id)
+                lifecycle.put_back(tx, held, reason="lost_worker", delay=timedelta(0))
+
+    drain(runtime, release, painters(Robbed()))
+    drain(runtime, release, painters(Painter()))
+    assert state(runtime, job).state is JobState.SUCCEEDED
+    with runtime.records.reading() as tx:
+        assert usage.sum_of(tx, site, Measure.IMAGES, since=tx.now.date()) == 1
+
+
+def test_what_is_kept_is_measured_for_every_site(runtime: Runtime, site: str, release: str) -> None:
+    empty = a_site(runtime.records, "empty")
+    job = a_design_job(runtime.records, site, release, seed=1)
+    drain(runtime, release, painters(Painter()))
+    with runtime.records.reading() as tx:
+        (made,) = designs.of_job(tx, job.id)
+        length = designs.get(tx, site, made.id).length
+    assert measure_storage(runtime) == 2
+    with runtime.records.reading() as tx:
+        assert usage.stored(tx, site) == length
+        assert usage.stored(tx, empty) == 0

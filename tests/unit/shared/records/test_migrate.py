@@ -112,6 +112,8 @@ def test_jobs_and_their_indexes_outlive_going_back_before_they_said_where_they_c
     with records.reading() as tx:
         found = jobs.get(tx, job.id)
     assert (found.id, found.request_id, found.traceparent) == (job.id, None, None)
+
+
 def test_jobs_stay_when_spared_attempts_come_and_go(records: Records) -> None:
     from datetime import timedelta
 
