@@ -21,7 +21,7 @@ from web.runtime import EXTENSION
 
 KEY = {"Idempotency-Key": "order-7"}
 REPLAYED = "Idempotency-Replayed"
-PURE = {"/v1/provenance"}
+PURE = {"/v1/links", "/v1/provenance"}
 """POSTs without any effect: sent again, they only look again."""
 
 

@@ -13,8 +13,8 @@ from redis import Redis
 from shared.artifacts import ArtifactStore
 from shared.records import Records, limits
 from shared.settings import Settings
+from tests.fixtures.front import client_of
 from tests.fixtures.shop import Shop, open_shop
-from tests.integration.web.conftest import client_of
 from web.app import Application, create_app
 from web.guesses import address_of
 from web.runtime import EXTENSION

@@ -18,8 +18,8 @@ from shared.provenance import mark
 from shared.records import Records, designs, limits
 from shared.records.tables import DesignRow
 from shared.settings import Settings
+from tests.fixtures.front import client_of
 from tests.fixtures.shop import Shop, open_shop
-from tests.integration.web.conftest import client_of
 from web.app import Application
 from web.evidence import mark_of
 from web.links import Links

@@ -6,6 +6,7 @@ from flask import Response, request
 from pydantic import Field
 
 from shared.records import designs, shoppers
+from shared.records.designs import DesignPlace
 from shared.schemas.base import Schema
 from shared.schemas.designs import (
     Design,

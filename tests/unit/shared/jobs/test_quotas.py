@@ -9,6 +9,7 @@ from redis import Redis
 
 from shared.errors import QuotaExceededError, StorageFullError
 from shared.jobs import lifecycle
+from shared.jobs.ends import LeaseLostError
 from shared.jobs.quotas import Quotas
 from shared.jobs.submit import Asked, Terms, submit, submit_all
 from shared.queue.sender import Sender
@@ -223,7 +224,7 @@ def test_a_training_costs_what_its_attempts_took_and_lost_ones_nothing(
         (day,) = usage.by_day(tx, site, first=clock.now.date(), last=clock.now.date())
     assert day.training_minutes == pytest.approx(120.5 / 60)
     assert str(day.day) == "2026-03-31", "on the day on which it ended"
-    with timed.transaction() as tx, pytest.raises(lifecycle.LeaseLostError):
+    with timed.transaction() as tx, pytest.raises(LeaseLostError):
         lifecycle.finish(tx, held, JobState.SUCCEEDED, result={})
     with timed.reading() as tx:
         took = usage.sum_of(tx, site, Measure.TRAINING, since=clock.now.date())
