@@ -1,6 +1,7 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def shop(settings: Settings, database: URL | None, filled: tuple[Path, Shop]) ->
     if database is not None:
         return fill(settings)
     shutil.copytree(filled[0], settings.home, dirs_exist_ok=True)
-    return filled[1]
+    return deepcopy(filled[1])
 
 
 @pytest.fixture
