@@ -36,6 +36,7 @@ from web.api.noun import SECURITY
 from web.console import pages, reference, styles
 from web.polls import Polls
 from web.runtime import EXTENSION, open_runtime
+from web.shop import pages as shop
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -108,6 +109,7 @@ def create_app(
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(styles.blueprint)
     app.register_blueprint(reference.blueprint)
+    app.register_blueprint(shop.blueprint)
     app.extensions[reference.DOCUMENT] = documents.describe(app)
     app.wsgi_app = Polls(app.wsgi_app, runtime)  # type: ignore[assignment]  # as Flask says
     return app
