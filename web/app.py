@@ -42,6 +42,7 @@ from web.console import pages, reference, styles
 from web.observing import ROUTE, Observed, shown
 from web.polls import Polls
 from web.runtime import EXTENSION, open_runtime
+from web.shop import pages as shop
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -134,6 +135,7 @@ def create_app(
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(styles.blueprint)
     app.register_blueprint(reference.blueprint)
+    app.register_blueprint(shop.blueprint)
     app.extensions[reference.DOCUMENT] = documents.describe(app)
     polls = Polls(app.wsgi_app, runtime)
     app.wsgi_app = Observed(polls, settings, runtime.requests)  # type: ignore[assignment]  # as Flask says

@@ -1,0 +1,1 @@
+"""What a shop's own pages load from this server: the JavaScript module."""
