@@ -93,7 +93,7 @@ def running_broker() -> Iterator[Broker]:
 class Echo:
     """Sends each message a second time, a moment later, as a broker that redelivers does."""
 
-    _SEEN: Final = re.compile(r"LPUSH.*?(toile\.\w+).*?argsrepr[^(\[]*[(\[]\W*(\w*)", re.DOTALL)
+    _SEEN: Final = re.compile(r"LPUSH.*?(toile\.\w+).*?argsrepr\W{1,12}(\w*)", re.DOTALL)
     _LATEST: Final = 3.0
 
     def __init__(self, broker: Broker, sender: Sender, seed: int) -> None:
@@ -138,7 +138,8 @@ class Echo:
         found = self._SEEN.match(command)
         if found is None or found[1] not in set(Task):
             return
-        message = Task(found[1]), found[2]
+        argument = found[2] if found[2].startswith(("job_", "rel_")) else ""
+        message = Task(found[1]), argument
         with self._lock:
             if self._own[message]:
                 self._own[message] -= 1

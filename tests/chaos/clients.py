@@ -49,14 +49,11 @@ def requests(amounts: Amounts, seed: int, shops: Sequence[Shop]) -> list[tuple[S
         asked = [_design(shop, rng, amounts.designs - left + place) for place in range(several)]
         asks.append((shop, _design_ask(asked)))
         left -= several
-    for place in range(amounts.trainings):
-        asks.append((shops[place % len(shops)], _training_ask(place)))
-    for place in range(amounts.reports):
-        asks.append((shops[place % len(shops)], _report_ask))
+    asks += [(shops[place % len(shops)], _report_ask) for place in range(amounts.reports)]
     rng.shuffle(asks)
-    # Trainings take longest, so that they come early: the chaos is to meet them.
-    asks.sort(key=lambda one: 0 if getattr(one[1], "comes_first", False) else 1)
-    return asks
+    # Trainings take longest, so that they come first: the chaos is to meet them.
+    long = [(shops[n % len(shops)], _training_ask(n)) for n in range(amounts.trainings)]
+    return [*long, *asks]
 
 
 def _design(shop: Shop, rng: Random, place: int) -> DesignRequest:
@@ -85,7 +82,6 @@ def _training_ask(place: int) -> Ask:
             )
         )
 
-    ask.comes_first = True  # type: ignore[attr-defined]
     return ask
 
 

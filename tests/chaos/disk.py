@@ -38,7 +38,7 @@ class Disk:
 
 @contextmanager
 def small_disk(folder: Path, *, mebibytes: int) -> Iterator[Disk]:
-    """Yield a disk of so many MiB at a folder, or the plain folder where mounting is not allowed."""
+    """Yield a disk of so many MiB at a folder, or the plain folder where none may be mounted."""
     folder.mkdir(parents=True, exist_ok=True)
     options = ["-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", str(folder)]
     is_small = os.geteuid() == 0 and _said_yes(["mount", *options])

@@ -30,21 +30,19 @@ def seen_by_shops(world: World, ledger: Ledger) -> list[Finding]:
 def _seen(client: Client, job: Job) -> Iterator[Finding]:
     if job.state is not JobState.SUCCEEDED or job.result is None:
         return  # the rows have told of it
-    match job.kind:
-        case JobKind.DESIGN:
-            for made in job.result["designs"]:
-                wrong = opened(client.read(made["image_url"]), side=job.spec["size"])
-                if wrong:
-                    yield Finding(Trouble.DAMAGED, made["id"], f"over HTTP: {wrong}")
-        case JobKind.TRAINING:
-            if b"</html>" not in client.read(job.result["card_url"]):
-                yield Finding(Trouble.DAMAGED, job.id, "its release's card is cut short")
-        case JobKind.TREND_REPORT:
-            page = client.report(job.result["report_id"]).page_url
-            if b"</html>" not in client.read(page):
-                yield Finding(Trouble.DAMAGED, job.id, "its report's page is cut short")
-        case _:
-            pass
+    if job.kind is JobKind.DESIGN:
+        for made in job.result["designs"]:
+            wrong = opened(client.read(made["image_url"]), side=job.spec["size"])
+            if wrong:
+                yield Finding(Trouble.DAMAGED, made["id"], f"over HTTP: {wrong}")
+        return
+    page = (
+        job.result["card_url"]
+        if job.kind is JobKind.TRAINING
+        else client.report(job.result["report_id"]).page_url
+    )
+    if b"</html>" not in client.read(page):
+        yield Finding(Trouble.DAMAGED, job.id, f"{page} is cut short")
 
 
 def drawn_by_workers(world: World) -> list[Finding]:

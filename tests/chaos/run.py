@@ -101,7 +101,7 @@ def run(world: World, asked: Asked) -> Told:
             "connections_broken": ledger.broken,
             "statuses": dict(sorted(ledger.statuses.items())),
             "faults": dict(sorted(director.done.items())),
-            "not_done": sorted(director.impossible),
+            "not_done": sorted(one.value for one in director.impossible),
             "restarts": dict(sorted(director.restarts.items())),
             "messages_repeated": dict(sorted(echo.sent.items())),
             "tries": counting.tries_of(books),

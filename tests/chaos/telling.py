@@ -19,8 +19,8 @@ def markdown(told: Told) -> str:
         "",
         bad if told.findings else good,
         "",
-        f"Broken for {seconds['broken']} s, at rest {seconds['until_rest']} s later. Load before: "
-        f"{facts['load_before']}; commit {facts['machine']['commit']}.",
+        f"Broken for {seconds['broken']} s, at rest {seconds['until_rest']} s later.",
+        f"Load before: {facts['load_before']}; commit {facts['machine']['commit']}.",
         "",
         *_table("accepted jobs", facts["accepted"]),
         *_table("troubles", facts["troubles"]),
@@ -28,9 +28,10 @@ def markdown(told: Told) -> str:
         *_table("messages sent a second time", facts["messages_repeated"]),
         *_table("processes started again", facts["restarts"]),
         *_table("how tries ended", facts["outcomes"]),
-        f"Answers kept from their clients: {facts['answers_lost']}. Connections that broke: "
-        f"{facts['connections_broken']}. HTTP answers: {facts['statuses']}. "
-        f"Not done here: {facts['not_done'] or 'nothing'}.",
+        f"Answers kept from their clients: {facts['answers_lost']}.",
+        f"Connections that broke: {facts['connections_broken']}.",
+        f"HTTP answers: {facts['statuses']}.",
+        f"Not done here: {', '.join(facts['not_done']) or 'nothing'}.",
         "",
         *(f"- {one}" for one in told.findings[:_SHOWN]),
     ]

@@ -1,4 +1,4 @@
-"""The stack that chaos is done to: all its processes, sites with garments, and a planted release."""
+"""The stack that chaos is done to: its processes, sites with garments, and planted releases."""
 
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -27,6 +27,8 @@ APP: Final = "tests.chaos.worker"
 SIZE: Final = 16
 LEASE: Final = 6.0
 GARMENTS: Final = 80
+DEVICE: Final = Pacing(fixed_ms=400, each_ms=50, size=SIZE)
+"""So slow that most kills of a generation worker meet it at work."""
 
 WORKERS: Final[Mapping[str, str]] = {
     "train": "train",
@@ -123,7 +125,7 @@ def running_world(
         wait_until_up(stack)
         stack.wait_for_workers(*(name for name in wanted if name in WORKERS), seconds=120)
         for place in range(shops):
-            shop = _open_shop(world, f"shop{place}", pacing or Pacing(size=SIZE))
+            shop = _open_shop(world, f"shop{place}", pacing or DEVICE)
             world.shops.append(shop)
         if "chores" in wanted:
             for shop in world.shops:

@@ -102,10 +102,17 @@ class Publisher:
             try:
                 self._publish(batch)
             except Exception as error:  # noqa: BLE001 - whatever it is, each member must end
-                for job in batch.jobs:
-                    end_badly(self._runtime, job, error)
+                self._end_badly(batch.jobs, error)
             finally:
                 self._heartbeat.let_go(batch.jobs)
+
+    def _end_badly(self, jobs: Sequence[JobRecord], error: Exception) -> None:
+        for job in jobs:
+            try:
+                end_badly(self._runtime, job, error)
+            except Exception:  # a thread that ended here would let the worker wait for it for ever
+                LOG.exception("How %s ended cannot be written; its lease runs out, and then it "
+                              "is tried again", job.id)  # fmt: skip
 
     def _publish(self, batch: Batch) -> None:
         made = self._encoded(batch)
