@@ -110,11 +110,11 @@ def _promise(books: Books, key: str, promise: Promise) -> Iterator[Finding]:
         name = key if place == 0 else f"{key} {place}"
         if held.get(name) != job_id:
             yield Finding(Trouble.MISJOINED, name, f"{job_id} was told, {held.get(name)} is kept")
-        job = books.jobs.get(job_id)
-        if job is None:
+        kept = books.jobs.get(job_id)
+        if kept is None:
             yield Finding(Trouble.LOST, job_id, f"a {promise.kind} job was accepted and is gone")
         else:
-            yield from _as_asked(job, promise, promise.asked[place])
+            yield from _as_asked(kept, promise, promise.asked[place])
 
 
 def _as_asked(job: RowMapping, promise: Promise, asked: Mapping[str, Any]) -> Iterator[Finding]:
@@ -137,10 +137,10 @@ def _nobodys(books: Books, ledger: Ledger) -> Iterator[Finding]:
     effects = {"design": books.designs, "release": books.releases, "report": books.reports}
     for name, found in effects.items():
         for job_id in found.keys() - books.known:
-            job = books.jobs.get(job_id)
-            if job is None or job["state"] != JobState.SUCCEEDED:
-                state = "no job" if job is None else f"a job that {job['state']}"
-                yield Finding(Trouble.ORPHANED, job_id, f"{name} of {state}")
+            made_by = books.jobs.get(job_id)
+            state = None if made_by is None else made_by["state"]
+            if state != JobState.SUCCEEDED:
+                yield Finding(Trouble.ORPHANED, job_id, f"{name} of a job that is {state}")
 
 
 def _job(books: Books, job: RowMapping, loads: Loads) -> Iterator[Finding]:

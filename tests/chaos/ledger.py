@@ -3,7 +3,7 @@
 import json
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
@@ -31,7 +31,7 @@ class Promise:
 
     kind: str
     site: str
-    asked: list[Mapping[str, Any]]
+    asked: Sequence[Mapping[str, Any]]
     answers: list[tuple[str, ...]] = field(default_factory=list)
 
     @property

@@ -188,7 +188,7 @@ def test_a_job_that_nobody_asked_for_is_seen(outcome: Outcome) -> None:
 
 
 def test_a_job_that_makes_something_else_than_was_asked_is_seen(outcome: Outcome) -> None:
-    outcome.ledger.promises["key0"].asked[0] = {"seed": 31}
+    outcome.ledger.promises["key0"].asked = [{"seed": 31}]
     assert troubles(outcome)[outcome.designs[2]] == {Trouble.INCONSISTENT}
 
 

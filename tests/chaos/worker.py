@@ -34,7 +34,7 @@ def _load(runtime: Runtime, release_id: str) -> Loaded:
 GENERATORS.load_with(_load)
 
 
-@task_prerun.connect
+@task_prerun.connect  # type: ignore[untyped-decorator]  # celery ships no types
 def _hurry(task: Any, **_ignored: Any) -> None:
     # In the child, and only where a training begins: TensorFlow stays out of parents that fork.
     if task.name == Task.TRAIN:

@@ -27,7 +27,7 @@ APP: Final = "tests.chaos.worker"
 SIZE: Final = 16
 LEASE: Final = 6.0
 GARMENTS: Final = 80
-DEVICE: Final = Pacing(fixed_ms=400, each_ms=50, size=SIZE)
+DEVICE: Final = Pacing(fixed_ms=1500, each_ms=20, size=SIZE)
 """So slow that most kills of a generation worker meet it at work."""
 
 WORKERS: Final[Mapping[str, str]] = {
@@ -73,12 +73,13 @@ class World:
     ways: Backlog
     board: StatusBoard
     database: str
+    app: str = APP
     shops: list[Shop] = field(default_factory=list)
     known: frozenset[str] = frozenset()
 
     def start(self, name: str) -> None:
         """Start a process by its name."""
-        self.stack.start({**WORKERS, **OTHERS}[name], name=name, app=APP)
+        self.stack.start({**WORKERS, **OTHERS}[name], name=name, app=self.app)
 
     def client(self, shop: Shop, **options: Any) -> Client:
         """Return a way in for a site; options as `Client` takes them."""
@@ -94,6 +95,7 @@ def running_world(
     processes: Mapping[str, str] | None = None,
     disk_mebibytes: int = 256,
     pacing: Pacing | None = None,
+    app: str = APP,
     **settings: Any,
 ) -> Iterator[World]:
     """Yield a stack that runs, with sites whose catalogs were taken in; gone with the block.
@@ -104,6 +106,7 @@ def running_world(
         processes: names of processes and their kinds; all where None.
         disk_mebibytes: room for all that the stack keeps, where a disk of its own can be had.
         pacing: of the planted releases' device.
+        app: what the workers run.
         settings: instead of the usual quick ones.
     """
     wanted = {**WORKERS, **OTHERS} if processes is None else dict(processes)
@@ -118,7 +121,7 @@ def running_world(
         stack = held.enter_context(migrated_stack(folder, broker.url, **chosen))
         ways = held.enter_context(backlog.opened(stack.settings))
         board = StatusBoard(connect(stack.settings))
-        world = World(stack, broker, disk, ways, board, database)
+        world = World(stack, broker, disk, ways, board, database, app)
         held.callback(_end, stack)
         for name in wanted:
             world.start(name)
