@@ -63,6 +63,11 @@ test: setup ## Every test: unit, integration, end to end
 test-unit: setup ## The unit tests alone
 	$(BIN)/python -m pytest tests/unit
 
+.PHONY: chaos
+chaos: setup ## Break a running stack for five minutes, and count; DATABASE=postgresql SEED=2 FOR=60
+	$(BIN)/python -m tests.chaos --out var/chaos $(if $(DATABASE),--database $(DATABASE)) \
+	  $(if $(SEED),--seed $(SEED)) $(if $(FOR),--seconds $(FOR))
+
 ##@ Keep
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 .PHONY: lock
