@@ -36,6 +36,8 @@ def create_app(settings: Settings, **extra: Any) -> Celery:
         # its count of attempts do that with a limit.
         task_reject_on_worker_lost=False,
         worker_prefetch_multiplier=1,
+        # By name: only workers load it. It comes back soon after a Redis that was away for long.
+        worker_consumer="shared.queue.consumer:ReturningConsumer",
         # The default gives up after a hundred tries and exits.
         broker_connection_max_retries=None,
         broker_connection_retry_on_startup=True,

@@ -1,4 +1,4 @@
-"""How soon work goes on: after all of Redis is lost, and after a training's worker has died.
+"""How soon work goes on: after Redis was emptied or away, and after a training's worker has died.
 
 `python -m tests.chaos.recovery --out DIR`. Settings are the usual ones unless the part says so.
 """
@@ -15,6 +15,7 @@ import click
 from sqlalchemy import func, select
 
 from shared.records.tables import AttemptRow, JobRow
+from shared.schemas.designs import DesignRequest
 from shared.schemas.jobs import Budget, JobState
 from shared.schemas.models import TrainingRequest
 from shared.settings import Settings
@@ -33,18 +34,23 @@ USUAL: Final[Mapping[str, Any]] = {
 }  # fmt: skip
 """What a stack has that nobody has set anything for."""
 
+PARTS: Final = ("flush", "away", "resume")
 QUEUED: Final = 500
+AWAY: Final = 45.0
+"""Seconds without Redis: so long that whoever waits longer after each try waits long by then."""
 _LONGEST: Final = 600.0
 
 
 @click.command()
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for results.")
-@click.option("--parts", multiple=True, type=click.Choice(["flush", "resume"]),
-              default=("flush", "resume"), show_default=True)  # fmt: skip
+@click.option("--parts", multiple=True, type=click.Choice(PARTS), default=PARTS,
+              show_default=True)  # fmt: skip
 @click.option("--rounds", default=3, show_default=True)
 def main(*, out: Path, parts: tuple[str, ...], rounds: int) -> None:
-    """Measure both, some rounds of each."""
-    ways: Mapping[str, Callable[[int], dict[str, Any]]] = {"flush": flush, "resume": resume}
+    """Measure each part, some rounds of it."""
+    ways: Mapping[str, Callable[[int], dict[str, Any]]] = {
+        "flush": flush, "away": away, "resume": resume,
+    }  # fmt: skip
     for part in parts:
         told = {**ways[part](rounds), "machine": machine.facts()}
         results.write(out / f"recovery-{part}.json", told)
@@ -86,6 +92,33 @@ def _flushed(world: World, shop: Shop) -> dict[str, float]:
         "succeeded": over,
         "first_after_seconds": first.timestamp() - emptied,
         "last_after_seconds": last.timestamp() - emptied,
+    }
+
+
+def away(rounds: int) -> dict[str, Any]:
+    """Let Redis be away, ask for a design meanwhile, and time its end from Redis' return on."""
+    names = {"web": "web", "beat": "beat", "chores": "chores", "generate.1": "generate"}
+    pacing = Pacing(size=SIZE)
+    with running_world(shops=1, processes=names, pacing=pacing, **USUAL) as world:
+        found = [_came_back(world, world.shops[0], seed=place) for place in range(rounds)]
+    return {"summary": numbers.summaries(found), "rounds": found, "away_seconds": AWAY}
+
+
+def _came_back(world: World, shop: Shop, *, seed: int) -> dict[str, float]:
+    world.broker.stop()
+    time.sleep(AWAY)
+    with world.client(shop) as client:
+        asked = time.monotonic()
+        job = client.design(DesignRequest(release=shop.release_id, seed=seed))
+        accepted = time.monotonic() - asked
+        world.broker.start()
+        returned = time.time()
+        job = client.wait(job.id, timeout=_LONGEST)
+    if job.state is not JobState.SUCCEEDED or job.finished_at is None:
+        raise AssertionError(job)
+    return {
+        "accepted_in_seconds": accepted,
+        "made_after_seconds": job.finished_at.timestamp() - returned,
     }
 
 
