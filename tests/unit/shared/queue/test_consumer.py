@@ -13,7 +13,7 @@ from shared.queue.consumer import LONGEST_SECONDS, ReturningConsumer
 from shared.settings import Settings
 
 
-class NeverThere(Connection):
+class NeverThere(Connection):  # type: ignore[misc]  # kombu ships no types
     """Cannot be made; tells how long was to be waited, and waits not."""
 
     waits: list[float]
