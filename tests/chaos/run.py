@@ -38,7 +38,8 @@ class Asked:
         amounts: what is asked for.
         clients: how many ask at once.
         patience: seconds without any progress after which what is left counts as stuck.
-        through_front: whether all is looked at over HTTP too, and drawn by the workers.
+        drawn_by_workers: whether the workers draw with each release too, at the end. The count has
+            drawn with them by then, in its own process.
     """
 
     seed: int
@@ -47,7 +48,7 @@ class Asked:
     amounts: Amounts
     clients: int = 4
     patience: float = 180.0
-    through_front: bool = True
+    drawn_by_workers: bool = True
 
 
 @dataclass
@@ -87,9 +88,8 @@ def run(world: World, asked: Asked) -> Told:
         rested = time.monotonic()
     books = counting.read_books(world.ways.records, world.ways.store, known=world.known)
     findings = counting.count(books, ledger, loads=draws)
-    if asked.through_front:
-        director.tend(until=lambda: True)
-        findings += seen_by_shops(world, ledger)
+    findings += seen_by_shops(world, ledger)
+    if asked.drawn_by_workers:
         findings += drawn_by_workers(world)
     return Told(
         findings,

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 def test_every_accepted_job_ends_exactly_once_in_effect_whatever_dies() -> None:
-    asked = Asked(seed=6, seconds=60, every=3, amounts=Amounts(100, 1, 2), clients=4)
+    asked = Asked(seed=6, seconds=60, every=3, amounts=Amounts(100, 1, 2), drawn_by_workers=False)
     with running_world() as world:
         told = run(world, asked)
     assert told.findings == [], markdown(told)
