@@ -7,7 +7,7 @@ asked for and looked at over HTTP; trainings go on meanwhile, one after the othe
 import json
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ _COUNT: Final = 10
 
 _EVERY: Final = 1.0
 _JOB_SECONDS: Final = 1800.0
+_WRITE_SECONDS: Final = 60.0
 _WARM: Final = 0.25
 """Share of the readings that count as warm-up, and of those at its end and at the whole's that are
 compared: a single reading meets a batch or misses it."""
@@ -53,23 +54,34 @@ def main(*, out: Path, designs: int, trainings: int, images: int) -> None:
     with running_world(shops=1, processes=names, disk_mebibytes=4096, **usual) as world:
         shop = world.shops[0]
         release = _train(world, shop, seed=0, images=images)
-        _design(world, shop, release, designs=min(designs, 1000))
+        _design(world, shop, release, start=0)
         groups = {name: process.pid for name, process in world.stack.processes.items()}
         with processes.Watch(groups, every=_EVERY, read=processes.proportional_mib) as watch:
-            failures = _both(world, shop, release, designs, trainings, images)
+            work = Work(world, shop, release)
+            work.start(designs=designs, trainings=trainings, images=images)
+            while not work.is_over(seconds=_WRITE_SECONDS):
+                _write(out, work, watch.readings, began)  # a run that is cut leaves what it saw
+    told = _write(out, work, watch.readings, began)
+    click.echo(json.dumps(numbers.plain(told["growth"]), indent=1))
+    if work.failures:
+        raise AssertionError(work.failures[0])
+
+
+def _write(
+    out: Path, work: "Work", readings: Mapping[str, list[float]], began: float
+) -> dict[str, Any]:
+    seen = {name: list(values) for name, values in sorted(dict(readings).items())}
     told = {
-        "designs": designs,
-        "trainings": trainings,
+        "designs": work.designs,
+        "trainings": work.trainings,
         "seconds": time.monotonic() - began,
-        "growth": {name: growth(values) for name, values in sorted(watch.readings.items())},
-        "readings_mib": watch.readings,
+        "growth": {name: growth(values) for name, values in seen.items()},
+        "readings_mib": seen,
         "machine": machine.facts(),
     }
     results.write(out / "memory.json", told)
-    results.write_bytes(out / "memory.png", _plot(watch.readings))
-    click.echo(json.dumps(numbers.plain(told["growth"]), indent=1))
-    if failures:
-        raise AssertionError(failures[0])
+    results.write_bytes(out / "memory.png", _plot(seen))
+    return told
 
 
 def growth(readings: Sequence[float]) -> dict[str, float | bool]:
@@ -91,31 +103,53 @@ def growth(readings: Sequence[float]) -> dict[str, float | bool]:
     }
 
 
-def _both(
-    world: World, shop: Shop, release: str, designs: int, trainings: int, images: int
-) -> list[BaseException]:
-    """Let designs and trainings be made beside each other; returns what went wrong."""
-    failures: list[BaseException] = []
+class Work:
+    """Designs and trainings that are made beside each other, and how many of them were.
 
-    def tried(work: Any, *arguments: Any) -> None:
+    Attributes:
+        designs: made so far.
+        trainings: done so far.
+        failures: what went wrong, for whoever started it.
+    """
+
+    def __init__(self, world: World, shop: Shop, release: str) -> None:
+        self._world, self._shop, self._release = world, shop, release
+        self._threads: list[threading.Thread] = []
+        self.designs = 0
+        self.trainings = 0
+        self.failures: list[BaseException] = []
+
+    def start(self, *, designs: int, trainings: int, images: int) -> None:
+        """Begin to ask for so many, each training with a budget of so many images."""
+
+        def design() -> None:
+            for start in range(0, designs, _AT_ONCE * _COUNT):
+                _design(self._world, self._shop, self._release, start=start)
+                self.designs += _AT_ONCE * _COUNT
+
+        def train() -> None:
+            for place in range(trainings):
+                _train(self._world, self._shop, seed=place + 1, images=images)
+                self.trainings += 1
+
+        self._threads = [
+            threading.Thread(target=self._tried, args=(work,)) for work in (design, train)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def is_over(self, *, seconds: float) -> bool:
+        """Wait for the end, so long at most, and return whether it came."""
+        until = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _tried(self, work: Callable[[], None]) -> None:
         try:
-            work(*arguments)
+            work()
         except BaseException as error:  # noqa: BLE001 - a thread's errors are told by its starter
-            failures.append(error)
-
-    def train() -> None:
-        for place in range(trainings):
-            _train(world, shop, seed=place + 1, images=images)
-
-    def design() -> None:
-        _design(world, shop, release, designs=designs)
-
-    threads = [threading.Thread(target=tried, args=(work,)) for work in (train, design)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return failures
+            self.failures.append(error)
 
 
 def _train(world: World, shop: Shop, *, seed: int, images: int) -> str:
@@ -130,17 +164,15 @@ def _train(world: World, shop: Shop, *, seed: int, images: int) -> str:
     return str(job.result["release_id"])
 
 
-def _design(world: World, shop: Shop, release: str, *, designs: int) -> None:
-    """Ask for designs, some requests ahead of the workers, and look at one of each request."""
+def _design(world: World, shop: Shop, release: str, *, start: int) -> None:
+    """Ask for designs in one request, wait for them all, and look at one."""
+    asked = [
+        DesignRequest(release=release, count=_COUNT, seed=start + place * _COUNT, size=SIZE,
+                      fresh=True)
+        for place in range(_AT_ONCE)
+    ]  # fmt: skip
     with world.client(shop) as client:
-        for start in range(0, designs, _AT_ONCE * _COUNT):
-            asked = [
-                DesignRequest(release=release, count=_COUNT, seed=start + place * _COUNT, size=SIZE,
-                              fresh=True)
-                for place in range(_AT_ONCE)
-            ]  # fmt: skip
-            jobs = client.design_all(asked)
-            _look(client, [job.id for job in jobs])
+        _look(client, [job.id for job in client.design_all(asked)])
 
 
 def _look(client: Client, jobs: Sequence[str]) -> None:
