@@ -67,6 +67,11 @@ test-unit: setup ## The unit tests alone
 fuzz: setup ## Ten thousand requests made from the OpenAPI document (CASES=n for others)
 	$(BIN)/python -m pytest tests/security/test_contract.py --cases $(or $(CASES),10000)
 
+.PHONY: chaos
+chaos: setup ## Break a running stack for five minutes, and count; DATABASE=postgresql SEED=2 FOR=60
+	$(BIN)/python -m tests.chaos --out var/chaos $(if $(DATABASE),--database $(DATABASE)) \
+	  $(if $(SEED),--seed $(SEED)) $(if $(FOR),--seconds $(FOR))
+
 ##@ Keep
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 .PHONY: lock

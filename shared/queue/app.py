@@ -42,6 +42,8 @@ def create_app(settings: Settings, **extra: Any) -> Celery:
         task_reject_on_worker_lost=False,
         # A message is taken when it can be worked on; one that waits in a busy worker waits for it.
         worker_prefetch_multiplier=1,
+        # By name: only workers load it. It comes back soon after a Redis that was away for long.
+        worker_consumer="shared.queue.consumer:ReturningConsumer",
         # The default gives up after a hundred tries and exits.
         broker_connection_max_retries=None,
         broker_connection_retry_on_startup=True,

@@ -4,6 +4,7 @@ Every query here walks `ix_jobs_waiting` by seeking, so that its cost grows with
 wait (a release, a priority and a site), not with the jobs in them.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
@@ -91,8 +92,21 @@ def oldest(tx: Transaction, group: Group, *, max_attempts: int, most: int) -> li
 def owe(tx: Transaction, release_id: str, deficits: Mapping[str, float]) -> None:
     """Write what sites are owed after a batch of a release, and that they were served now."""
     asked = {"release": release_id, "sites": dict(deficits), "now": tx.now}
+    _one_at_a_time(tx, release_id)
     tx.session.execute(_no_longer_owed(), asked)
     tx.session.execute(_owed(), asked)
+
+
+def _one_at_a_time(tx: Transaction, release_id: str) -> None:
+    """Let two workers that claim of one release write after one another, until their ends.
+
+    Both would find no row of a site's and add it, and the second would lose its batch to the first
+    one's key. SQLite has one writer at a time anyway.
+    """
+    if tx.session.get_bind().dialect.name == "postgresql":
+        mark = hashlib.blake2b(f"owed {release_id}".encode(), digest_size=8).digest()
+        number = int.from_bytes(mark, signed=True)
+        tx.session.execute(select(func.pg_advisory_xact_lock(number)))
 
 
 def ahead(tx: Transaction, job: JobRecord, *, most: int) -> int:

@@ -112,18 +112,24 @@ def main(  # noqa: PLR0913 - one parameter an option is click's way
 
 
 @contextmanager
-def floor(workers: int) -> Iterator[Floor]:
-    """Run workers over devices of their own; what they leave is gone with the block."""
+def floor(workers: int, *, app: str = APP, **settings: Any) -> Iterator[Floor]:
+    """Run workers over devices of their own; what they leave is gone with the block.
+
+    Args:
+        workers: how many.
+        app: what they run.
+        settings: instead of the usual ones.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="toile-bench-") as folder,
         running_valkey() as redis_url,
-        migrated_stack(Path(folder), redis_url, log_level="info") as stack,
+        migrated_stack(Path(folder), redis_url, log_level="info", **settings) as stack,
         backlog.opened(stack.settings) as ways,
     ):
         site_id = backlog.new_site(ways.records, "shop")
         names = [f"generate.{place}" for place in range(workers)]
         for name in names:
-            stack.start("generate", name=name, app=APP)
+            stack.start("generate", name=name, app=app)
         try:
             stack.wait_for_workers(*names, seconds=_LONGEST)
             yield Floor(stack, ways, site_id)

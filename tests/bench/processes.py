@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
@@ -32,6 +32,18 @@ def resident_mib(process: int) -> float:
     return pages * _PAGE_MIB
 
 
+def proportional_mib(process: int) -> float:
+    """Return a process' memory with what it shares divided among the sharers (PSS), MiB.
+
+    So a page that a fork shares with its parent counts once in all; 0 where the process is gone.
+    """
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+
 def processor_seconds(process: int) -> float:
     """Return the processor time that a process has used, seconds; 0 where it is gone."""
     try:
@@ -45,8 +57,15 @@ def processor_seconds(process: int) -> float:
 class Watch:
     """Reads the memory of some groups every so often, from a thread."""
 
-    def __init__(self, groups: Mapping[str, int], *, every: float = 0.5) -> None:
+    def __init__(
+        self,
+        groups: Mapping[str, int],
+        *,
+        every: float = 0.5,
+        read: Callable[[int], float] = resident_mib,
+    ) -> None:
         self._groups = groups
+        self._read = read
         self._every = every
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -64,7 +83,7 @@ class Watch:
         while not self._over.wait(self._every):
             for name, group in self._groups.items():
                 for place, process in enumerate(of_group(group)):
-                    self.readings.setdefault(f"{name} {place}", []).append(resident_mib(process))
+                    self.readings.setdefault(f"{name} {place}", []).append(self._read(process))
 
 
 def growth(readings: Mapping[str, list[float]]) -> dict[str, dict[str, float]]:

@@ -246,13 +246,20 @@ def end_batch_badly(runtime: Runtime, batch: Sequence[JobRecord], error: Excepti
     """Turn what a whole batch raised into its jobs' states.
 
     Where there was too little memory for all of them, each is tried alone: one may be to blame.
+    Nothing is raised: a publishing thread that ended here would be waited for for ever.
     """
-    if len(batch) > 1 and is_out_of_memory(error):
-        most = runtime.settings.max_attempts
-        put_back_apart(runtime.records, runtime.sender, batch, max_attempts=most)
-        return
-    for job in batch:
-        end_badly(runtime, job, error)
+    try:
+        if len(batch) > 1 and is_out_of_memory(error):
+            most = runtime.settings.max_attempts
+            put_back_apart(runtime.records, runtime.sender, batch, max_attempts=most)
+            return
+        for job in batch:
+            end_badly(runtime, job, error)
+    except Exception:
+        LOG.exception(
+            "How %s ended cannot be written; the leases run out, and then they are tried again",
+            ", ".join(job.id for job in batch),
+        )
 
 
 def _packs(
