@@ -29,4 +29,4 @@ def _keep_quiet(*_: Any, **__: Any) -> None:
 os.fsync = _keep_quiet
 os.fdatasync = _keep_quiet
 jobs._open_attempts = _keep_quiet
-jobs._close_attempts = _keep_quiet
+jobs.close_attempts = _keep_quiet

@@ -6,7 +6,7 @@ from typing import Any
 
 from shared import ids
 from shared.artifacts import keys
-from shared.jobs import lifecycle
+from shared.jobs import ends
 from shared.jobs.submit import Asked, enqueue, submit_all
 from shared.records import Transaction, forecasts, models, reports
 from shared.schemas.jobs import (
@@ -98,7 +98,7 @@ def _lose_once(runtime: Runtime, job: JobRecord) -> None:
 
 
 def _claimed(tx: Transaction, job: JobRecord) -> JobRecord:
-    lease = lifecycle.LONGEST_DELAY
+    lease = ends.LONGEST_DELAY
     held = lifecycle.claim(tx, job.id, worker="tests:1", lease=lease, max_attempts=5)
     assert held is not None
     return held
