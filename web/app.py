@@ -3,7 +3,7 @@
 import logging
 import time
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final
 
 from flask import Flask, Response, g, request
 from flask_openapi3.models.info import Info
@@ -52,6 +52,48 @@ _ABOUT: Final = (
     "/v1/jobs/{job}?wait=30 waits for its end. Every error is a problem document (RFC 9457)."
 )
 
+_SCHEMES: Final[dict[str, Any]] = {
+    SECURITY: {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "toile_...",
+        "description": "An API key; `toile key create` makes one.",
+    },
+    "publishable_key": {
+        "type": "apiKey",
+        "in": "header",
+        "name": cors.KEY_HEADER,
+        "description": "In a browser: `toile_pub_...`, which names the site and the "
+        "origins of its pages.",
+    },
+    "session_token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "toile_session_...",
+        "description": "In a browser, beside the publishable key: what the site's server "
+        "got for one shopper from POST /v1/shoppers/{ref}/sessions.",
+    },
+}
+_NOUNS: Final = (
+    catalogs,
+    garments,
+    training,
+    jobs,
+    events,
+    models,
+    designs,
+    shoppers,
+    provenance,
+    feeds,
+    trends,
+    alerts,
+    links,
+    usage,
+    health,
+    keys,
+    webhooks,
+)
+
 
 class Application(OpenAPI):
     """Flask with flask-openapi3, reading uploads and JSON our way."""
@@ -80,28 +122,7 @@ def create_app(
     app = Application(
         "web",
         info=Info(title="Toile", version=version("toile"), description=_ABOUT),
-        security_schemes={
-            SECURITY: {
-                "type": "http",
-                "scheme": "bearer",
-                "bearerFormat": "toile_...",
-                "description": "An API key; `toile key create` makes one.",
-            },
-            "publishable_key": {
-                "type": "apiKey",
-                "in": "header",
-                "name": cors.KEY_HEADER,
-                "description": "In a browser: `toile_pub_...`, which names the site and the "
-                "origins of its pages.",
-            },
-            "session_token": {
-                "type": "http",
-                "scheme": "bearer",
-                "bearerFormat": "toile_session_...",
-                "description": "In a browser, beside the publishable key: what the site's server "
-                "got for one shopper from POST /v1/shoppers/{ref}/sessions.",
-            },
-        },
+        security_schemes=_SCHEMES,
         validation_error_model=Problem,
         validation_error_callback=errors.respond_invalid,
         doc_ui=False,
@@ -111,25 +132,7 @@ def create_app(
     app.extensions[EXTENSION] = runtime
     errors.register(app)
     _add_hooks(app)
-    for noun in (
-        catalogs,
-        garments,
-        training,
-        jobs,
-        events,
-        models,
-        designs,
-        shoppers,
-        provenance,
-        feeds,
-        trends,
-        alerts,
-        links,
-        usage,
-        health,
-        keys,
-        webhooks,
-    ):
+    for noun in _NOUNS:
         app.register_api(noun.api)
     app.register_blueprint(metrics.blueprint)
     app.register_blueprint(pages.blueprint)

@@ -6,7 +6,7 @@ from typing import Any
 
 from shared import ids
 from shared.artifacts import keys
-from shared.jobs import ends
+from shared.jobs import ends, lifecycle
 from shared.jobs.submit import Asked, enqueue, submit_all
 from shared.records import Transaction, forecasts, models, reports
 from shared.schemas.jobs import (
