@@ -34,6 +34,7 @@ from shared.schemas.links import LinkBatch, LinkRequest
 from shared.schemas.models import Model, Release, TrainingRequest
 from shared.schemas.problems import MEDIA_TYPE, Problem
 from shared.schemas.provenance import Provenance
+from shared.schemas.record import TrackRecord
 from shared.schemas.reports import ReportView, TrendRequest
 from shared.schemas.shoppers import (
     Erasure,
@@ -45,7 +46,7 @@ from shared.schemas.shoppers import (
     SimilarGarments,
     TasteView,
 )
-from shared.schemas.trends import Difference, TrackRecord
+from shared.schemas.trends import Difference
 from shared.schemas.usage import Usage
 from shared.schemas.webhooks import (
     DeliveryDetail,

@@ -8,8 +8,9 @@ from shared.client.http import Request
 from shared.schemas.alerts import Alert, AlertRequest, FiredAlert
 from shared.schemas.boards import MoodboardRequest
 from shared.schemas.jobs import Job
+from shared.schemas.record import TrackRecord
 from shared.schemas.reports import ReportView, TrendRequest
-from shared.schemas.trends import Difference, TrackRecord
+from shared.schemas.trends import Difference
 
 
 class TrendCalls(Calls):

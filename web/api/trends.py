@@ -21,8 +21,9 @@ from shared.schemas.boards import MoodboardRequest
 from shared.schemas.jobs import MoodboardSpec, TrendSpec
 from shared.schemas.keys import Scope
 from shared.schemas.listing import Listing
+from shared.schemas.record import TrackRecord
 from shared.schemas.reports import ReportView, TrendRequest
-from shared.schemas.trends import Difference, TrackRecord
+from shared.schemas.trends import Difference
 from shared.schemas.variants import SignedQuery
 from web import answers, asking, auth
 from web.accept import Promise, accept

@@ -10,8 +10,9 @@ from shared.artifacts import ArtifactStore
 from shared.records.reports import BOARD_PAGE, ReportPlace
 from shared.schemas.alerts import FiredAlert
 from shared.schemas.base import Schema
+from shared.schemas.record import TrackRecord
 from shared.schemas.reports import ReportView
-from shared.schemas.trends import Difference, Moved, TrackRecord
+from shared.schemas.trends import Difference, Moved
 
 Read = TypeVar("Read", bound=Schema)
 

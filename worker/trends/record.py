@@ -8,14 +8,14 @@ from typing import Final
 
 import numpy as np
 
-from shared.schemas.trends import (
+from shared.schemas.record import (
     AheadScores,
     IssueScores,
     RecordScores,
     SaidAndHappened,
     TrackRecord,
-    TrendReport,
 )
+from shared.schemas.trends import TrendReport
 from worker.trends.arrays import Floats, Ints
 from worker.trends.issued import BANDS, Issued, Key, every_series, key_of
 from worker.trends.periods import following

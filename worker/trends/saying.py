@@ -5,16 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from shared.schemas.trends import (
-    Difference,
-    Moved,
-    RecordScores,
-    Revised,
-    SaidAndHappened,
-    SeriesRef,
-    TrackRecord,
-    TrendReport,
-)
+from shared.schemas.record import RecordScores, SaidAndHappened, SeriesRef, TrackRecord
+from shared.schemas.trends import Difference, Moved, Revised, TrendReport
 from worker.trends.words import KINDS, growth, percent
 
 SHOWN_LINES: Final = 16
