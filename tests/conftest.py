@@ -1,6 +1,8 @@
 """Fixtures that more than one kind of test needs."""
 
+import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,27 @@ def postgres() -> Iterator[URL]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with the newest tables; each test copies it, rather than migrate its own."""
+    file = tmp_path_factory.mktemp("migrated") / "toile.sqlite3"
+    _migrate(URL.create("sqlite", database=str(file)))
+    return file
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres: URL) -> Iterator[URL]:
+    """The same on the PostgreSQL server."""
+    with new_database(postgres) as url:
+        _migrate(url)
+        yield url
+
+
+def _migrate(url: URL) -> None:
+    with closing(Records(url)) as opened:
+        migrate.upgrade(opened)
+
+
 @pytest.fixture
 def database(request: pytest.FixtureRequest) -> Iterator[URL | None]:
     """Where the rows are: None for SQLite in the test's own folder, which is usual.
@@ -61,7 +84,8 @@ def database(request: pytest.FixtureRequest) -> Iterator[URL | None]:
     if getattr(request, "param", "sqlite") == "sqlite":
         yield None
         return
-    with new_database(request.getfixturevalue("postgres")) as url:
+    like = request.getfixturevalue("migrated_postgres")
+    with new_database(request.getfixturevalue("postgres"), like=like) as url:
         yield url
 
 
@@ -80,9 +104,11 @@ def settings(tmp_path: Path, valkey_url: str, database: URL | None) -> Settings:
 
 
 @pytest.fixture
-def records(settings: Settings) -> Iterator[Records]:
+def records(settings: Settings, migrated: Path) -> Iterator[Records]:
+    if settings.database_url is None:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(migrated, str(settings.database.database))
     opened = Records(settings.database)
-    migrate.upgrade(opened)
     yield opened
     opened.close()
 
