@@ -7,6 +7,7 @@ What you can rely on:
 - Whatever the work raises ends as a state; a spec that cannot be parsed ends as `failed`.
 """
 
+import errno
 import logging
 import threading
 import time
@@ -16,7 +17,12 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Final, Self
 
-from shared.errors import DatabaseUnavailableError, OutOfMemoryError, ToileError
+from shared.errors import (
+    DatabaseUnavailableError,
+    OutOfMemoryError,
+    StoreUnavailableError,
+    ToileError,
+)
 from shared.jobs import lifecycle
 from shared.jobs.lifecycle import LeaseLostError
 from shared.jobs.submit import send
@@ -241,6 +247,7 @@ def succeed(tx: Transaction, job: JobRecord, outcome: Outcome) -> None:
 
 def end_badly(runtime: Runtime, job: JobRecord, error: Exception) -> None:
     """Turn what a piece of work raised into the job's state."""
+    error = _told_of_the_disk(error)
     match error:
         case LeaseLostError():
             LOG.warning("Stopped: %s", error)
@@ -255,6 +262,16 @@ def end_badly(runtime: Runtime, job: JobRecord, error: Exception) -> None:
             _put_back(runtime, job, Reason.RETRYING, delay, str(error))
         case _:
             _fail(runtime, job, error)
+
+
+def _told_of_the_disk(error: Exception) -> Exception:
+    """Return the error that a full disk stands for, whoever met it: it passes, so it is retried."""
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return StoreUnavailableError(
+            f"A disk of this worker is full ({error.filename or error.strerror}). Make room; what "
+            "waits goes on by itself then."
+        )
+    return error
 
 
 def _fail(runtime: Runtime, job: JobRecord, error: Exception) -> None:
