@@ -9,6 +9,7 @@ What you can rely on:
 - Whatever the work raises ends as a state; a spec that cannot be parsed ends as `failed`.
 """
 
+import errno
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -19,7 +20,7 @@ from functools import partial
 from typing import Any, Final
 
 from shared import tracing
-from shared.errors import OutOfMemoryError, ToileError
+from shared.errors import DiskFullError, OutOfMemoryError, ToileError
 from shared.jobs import lifecycle
 from shared.jobs.ends import LeaseLostError, backoff
 from shared.jobs.lifecycle import UnwantedError
@@ -216,7 +217,7 @@ def succeed(tx: Transaction, job: JobRecord, outcome: Outcome) -> None:
 def end_badly(runtime: Runtime, job: JobRecord, error: Exception) -> None:
     """Turn what a piece of work raised into the job's state."""
     with context_of(job):
-        _end_badly(runtime, job, error)
+        _end_badly(runtime, job, _told_of_the_disk(error))
 
 
 def _end_badly(runtime: Runtime, job: JobRecord, error: Exception) -> None:
@@ -233,6 +234,16 @@ def _end_badly(runtime: Runtime, job: JobRecord, error: Exception) -> None:
             _put_back(runtime, job, Reason.RETRYING, delay, str(error))
         case _:
             _fail(runtime, job, error)
+
+
+def _told_of_the_disk(error: Exception) -> Exception:
+    """Return the error that a full disk stands for, whoever met it: it passes, so it is retried."""
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return DiskFullError(
+            f"A disk of this worker is full ({error.filename or error.strerror}). Make room; what "
+            "waits goes on by itself then."
+        )
+    return error
 
 
 def _fail(runtime: Runtime, job: JobRecord, error: Exception) -> None:

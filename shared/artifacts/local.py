@@ -33,7 +33,7 @@ class LocalArtifacts(ArtifactStore):
             with _translated(key):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 file = temporary.open("xb")
-            with file:
+            with _closing(file):
                 size, digest = _copy(source, file, key)
                 with _translated(key):
                     file.flush()
@@ -136,6 +136,22 @@ def _copy(source: bytes | Path | BinaryIO, target: BinaryIO, key: str) -> tuple[
         with _translated(key):
             target.write(chunk)
     return target.tell(), digest.hexdigest()
+
+
+@contextmanager
+def _closing(file: BinaryIO) -> Iterator[None]:
+    """Close a file at the end, whatever happened.
+
+    Closing writes once more what a full disk did not take, and its plain error must not stand in
+    the place of the one that says so.
+    """
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            file.close()
+        raise
+    file.close()
 
 
 @contextmanager

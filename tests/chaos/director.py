@@ -45,13 +45,14 @@ class Director:
         self._later: list[tuple[float, Callable[[], None]]] = []
         self._dead: dict[str, float] = {}
         self._away_until = 0.0
+        self._web_is_due = False
         self.done: Counter[str] = Counter()
         self.restarts: Counter[str] = Counter()
         self._ways: dict[Fault, Callable[[float], None]] = {
             Fault.KILL_CHILD: self._kill_child,
             Fault.KILL_PARENT: self._kill_parent,
             Fault.KILL_WORKER: self._kill_worker,
-            Fault.KILL_WEB: lambda _pick: self._kill_group("web"),
+            Fault.KILL_WEB: lambda _pick: self._kill_web(),
             Fault.KILL_BEAT: lambda _pick: self._kill_group("beat"),
             Fault.KILL_REDIS: lambda _pick: self._break_redis(kill=True, lose=False, away=0),
             Fault.LOSE_REDIS: lambda _pick: self._break_redis(kill=True, lose=True, away=0),
@@ -106,6 +107,8 @@ class Director:
         self._later = [one for one in self._later if one[0] > now]
         for _, undo in due:
             undo()
+        if self._web_is_due and self._world.is_up("web"):
+            self._kill_web()
 
     def _revive(self) -> None:
         now = time.monotonic()
@@ -120,12 +123,17 @@ class Director:
             self._world.broker.start()
 
     def _chosen(self, pick: float) -> tuple[str, int]:
-        """Return one of the workers that run, and its process group."""
-        groups = {
+        """Return one of the workers that are up, and its process group; any, where none is up.
+
+        One that is killed again while it starts only starves: on a busy machine nobody would work.
+        """
+        all_of_them = {
             name: self._world.stack.processes[name].pid
             for name in WORKERS
             if name in self._world.stack.processes
         }
+        up = {name: group for name, group in all_of_them.items() if self._world.is_up(name)}
+        groups = up or all_of_them
         name = sorted(groups)[int(pick * len(groups)) % len(groups)]
         return name, groups[name]
 
@@ -143,6 +151,12 @@ class Director:
         self._later.append(
             (time.monotonic() + _STRAYS_LIVE, lambda: _signal_group(group, signal.SIGKILL))
         )
+
+    def _kill_web(self) -> None:
+        """Kill the front, as soon as it is up: nobody could ask for anything else."""
+        self._web_is_due = not self._world.is_up("web")
+        if not self._web_is_due:
+            self._kill_group("web")
 
     def _kill_worker(self, pick: float) -> None:
         self._kill_group(self._chosen(pick)[0])

@@ -14,6 +14,7 @@ from typing import Any, Final
 import click
 from sqlalchemy import func, select
 
+from shared.artifacts import keys
 from shared.records.tables import AttemptRow, JobRow
 from shared.schemas.designs import DesignRequest
 from shared.schemas.jobs import Budget, JobState
@@ -149,7 +150,8 @@ def _resumed(world: World, shop: Shop, *, who: str, seed: int) -> dict[str, floa
             seed=seed, preview_seconds=1, checkpoint_seconds=1,
         )  # fmt: skip
         job = client.train(request)
-        step = _wait_for_step(world, job.id, fence=1, beyond=200)
+        _wait_for_checkpoint(world, job.id)
+        step = _wait_for_step(world, job.id, fence=1, beyond=0)
         died = time.time()
         _kill(world.stack, who)
         _wait_for_step(world, job.id, fence=None, beyond=0)
@@ -170,6 +172,16 @@ def _resumed(world: World, shop: Shop, *, who: str, seed: int) -> dict[str, floa
         "step_at_death": float(step),
         "first_step_seen_after": float(after.step or 0) if after else 0.0,
     }
+
+
+def _wait_for_checkpoint(world: World, job_id: str) -> None:
+    until = time.monotonic() + _LONGEST
+    while time.monotonic() < until:
+        found = world.ways.store.keys(keys.checkpoints(job_id))
+        if any(key.endswith("/manifest.json") for key in found):
+            return
+        time.sleep(0.05)
+    raise TimeoutError(f"{job_id} wrote no checkpoint in {_LONGEST:g} s")
 
 
 def _kill(stack: Stack, who: str) -> None:

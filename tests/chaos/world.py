@@ -1,5 +1,6 @@
 """The stack that chaos is done to: its processes, sites with garments, and planted releases."""
 
+import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -76,10 +77,27 @@ class World:
     app: str = APP
     shops: list[Shop] = field(default_factory=list)
     known: frozenset[str] = frozenset()
+    _said_before: dict[str, int] = field(default_factory=dict)
 
     def start(self, name: str) -> None:
         """Start a process by its name."""
+        log = self._log(name)
+        self._said_before[name] = log.stat().st_size if log.exists() else 0
         self.stack.start({**WORKERS, **OTHERS}[name], name=name, app=self.app)
+
+    def is_up(self, name: str) -> bool:
+        """Return whether a process that was started last has come so far that it works."""
+        if name in WORKERS:
+            with self._log(name).open("rb") as log:
+                log.seek(self._said_before.get(name, 0))
+                return b" ready." in log.read()
+        if name == "web":
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", self.stack.port)) == 0
+        return True
+
+    def _log(self, name: str) -> Path:
+        return self.stack.folder / f"{name}.log"
 
     def client(self, shop: Shop, **options: Any) -> Client:
         """Return a way in for a site; options as `Client` takes them."""
