@@ -1,5 +1,6 @@
 """Signed links: what they open, and every way in which they must not."""
 
+import hashlib
 import hmac
 import logging
 import time
@@ -288,7 +289,7 @@ def test_variants_have_their_size_and_format_and_carry_the_designs_mark(
             query = f"variant={variant}&format={picture_format}"
             answer = client.get(f"/v1/designs/{design}/image?{query}")
             assert answer.content_type == f"image/{picture_format}"
-            assert "Vary" not in answer.headers
+            assert answer.headers["Vary"] == "Origin"
             with Image.open(BytesIO(answer.get_data())) as made:
                 assert made.format == picture_format.upper()
                 assert made.size == (side, side)
@@ -310,6 +311,7 @@ def marked(records: Records, store: ArtifactStore, site_id: str, design_id: str)
         Image.open(BytesIO(data)).save(target, "PNG", pnginfo=chunks)
         store.put("designs/marked", target.getvalue())
         values = {"artifact": "designs/marked", "start": 0, "length": len(target.getvalue())}
+        values["sha256"] = hashlib.sha256(target.getvalue()).hexdigest()
         tx.session.execute(update(DesignRow).where(DesignRow.id == design_id).values(**values))
     return packet
 
@@ -329,7 +331,7 @@ def test_the_browsers_accept_chooses_the_format_that_no_link_names(
     ):
         answer = nobody.get(url, headers={} if accept is None else {"Accept": accept})
         assert answer.content_type == media_type, accept
-        assert answer.headers["Vary"] == "Accept"
+        assert answer.headers["Vary"] == "Accept, Origin"
 
 
 def test_each_variant_and_format_has_an_etag_of_its_own(client: FlaskClient, image: str) -> None:

@@ -72,7 +72,7 @@ def linked(name: str, target: str, *, hard: bool = False) -> tarfile.TarInfo:
 
 @pytest.fixture
 def site(runtime: Runtime) -> str:
-    return a_site(runtime.records)
+    return a_site(runtime.records, "uploader")
 
 
 @pytest.fixture

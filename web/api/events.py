@@ -37,12 +37,24 @@ class Resume(Schema):
     )
 
 
+_EVENT: Final = {
+    "type": "object",
+    "description": "One event of the stream, by its fields.",
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"type": "string", "enum": ["state", "progress", "preview", "end"]},
+        "data": {"type": "string", "description": "A JSON document."},
+        "retry": {"type": "integer"},
+    },
+}
+
+
 def _described() -> dict[str, Any]:
     return {
         "description": "Events until the job is over: `state` and `end` carry the job as "
         "GET /v1/jobs/{job} tells it, `progress` its progress, `preview` a sample grid's address. "
         "A comment comes every 15 seconds where nothing else does.",
-        "content": {_MEDIA_TYPE: {"schema": {"type": "string"}, "example": _EXAMPLE}},
+        "content": {_MEDIA_TYPE: {"schema": _EVENT, "example": _EXAMPLE}},
     }
 
 

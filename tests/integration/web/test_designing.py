@@ -174,7 +174,7 @@ def test_what_is_beyond_a_limit_is_refused_with_when_to_ask_again(
     here = app.extensions[EXTENSION]
     assert isinstance(here, Runtime)
     tight = settings.model_copy(update={setting: 3})
-    here.admission._settings = tight
+    here.admission._settings = here.limits._settings = tight
     assert client.post("/v1/design-jobs/batch", json={"requests": [ONE] * 2}).status_code == 202
     answer = client.post("/v1/design-jobs/batch", json={"requests": [ONE] * 2})
     assert (answer.status_code, answer.get_json()["reason"]) == (status, reason)

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from shared.errors import DatabaseUnavailableError
 from shared.records import Records, Transaction, jobs
 from tests.fixtures.painter import Painter
 from tests.fixtures.rows import a_design_job, a_release, a_site
@@ -23,7 +22,7 @@ class AwayForThePublisher(Records):
     def transaction(self) -> Iterator[Transaction]:
         if threading.current_thread().name == "publisher" and self.left > 0:
             self.left -= 1
-            raise DatabaseUnavailableError("The database did not answer (a test's word).")
+            raise RuntimeError("the connection broke in a way that nobody knows")
         with super().transaction() as tx:
             yield tx
 
