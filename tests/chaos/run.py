@@ -37,7 +37,8 @@ class Asked:
         every: seconds from kill to kill.
         amounts: what is asked for.
         clients: how many ask at once.
-        patience: seconds without any progress after which what is left counts as stuck.
+        patience: seconds without any progress after which what is left counts as stuck; more than
+            the five minutes after which upkeep sends again whatever the queue looks like.
         drawn_by_workers: whether the workers draw with each release too, at the end. The count has
             drawn with them by then, in its own process.
     """
@@ -47,7 +48,7 @@ class Asked:
     every: float
     amounts: Amounts
     clients: int = 4
-    patience: float = 180.0
+    patience: float = 420.0
     drawn_by_workers: bool = True
 
 
