@@ -151,11 +151,12 @@ class Warden:
         self._over.set()
 
     def _run(self) -> None:
-        while not self._over.wait(_LOOK_SECONDS):
+        while not self._over.is_set():  # at once: what was never seen is not missed when it dies
             try:
                 self.look()
             except OSError:
                 LOG.exception("What the children take could not be read")
+            self._over.wait(_LOOK_SECONDS)
 
     def look(self) -> None:
         """Look once at all children."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from shared.jobs import lifecycle, recovery, submit
-from shared.jobs.moves import CANCEL, FINISH, MOVES, TABLE, as_markdown
+from shared.jobs.moves import EXPIRE, FINISH, MOVES, TABLE, as_markdown
 from shared.schemas.jobs import JobState
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -33,5 +33,5 @@ def test_a_move_leads_only_where_the_table_says() -> None:
 
 
 def test_a_move_begins_only_where_the_table_says() -> None:
-    assert CANCEL.sources_of(JobState.CANCELLED, stands=JobState.RUNNING) == ()
-    assert CANCEL.sources_of(JobState.CANCELLED, stands=JobState.QUEUED) == (JobState.QUEUED,)
+    assert EXPIRE.sources_of(JobState.FAILED, stands=JobState.RUNNING) == ()
+    assert EXPIRE.sources_of(JobState.FAILED, stands=JobState.QUEUED) == (JobState.QUEUED,)

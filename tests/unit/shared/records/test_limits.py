@@ -19,7 +19,7 @@ def test_the_tables_come_to_a_filled_database_and_go_again(records: Records) -> 
     with records.transaction() as tx:
         limits.change(tx, site, {"rate": 5})
         usage.add(tx, [Used(site, Measure.DESIGNS, 3)])
-    migrate.downgrade(records, "0005")
+    migrate.downgrade(records, "0008")
     with records.reading() as tx:
         assert sites.get(tx, site).name == "shop"
     migrate.upgrade(records)

@@ -583,7 +583,7 @@ def test_a_site_has_not_more_webhooks_than_it_may(records: Records, site: str) -
 def test_going_back_before_webhooks_leaves_the_rest(records: Records, site: str) -> None:
     hook(records, site)
     some_events(records, site, 1)
-    migrate.downgrade(records, "0005")
+    migrate.downgrade(records, "0009")
     migrate.upgrade(records)
     with records.reading() as tx:
         assert list(webhooks.page(tx, site).items) == []
