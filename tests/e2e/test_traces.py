@@ -14,6 +14,7 @@ import pytest
 from tests.bench import backlog
 from tests.bench.simulated import FILE, Pacing
 from tests.fixtures.stack import running_stack, wait_for
+from tests.fixtures.valkey import running_valkey
 
 pytest.importorskip("opentelemetry.proto")
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -72,11 +73,13 @@ def collector() -> Iterator[tuple[Collector, str]]:
 
 
 def test_one_trace_and_one_request_id_lead_from_the_request_to_the_design(
-    tmp_path: Path, valkey_url: str, collector: tuple[Collector, str]
+    tmp_path: Path, collector: tuple[Collector, str]
 ) -> None:
     receiver, endpoint = collector
     with (
-        running_stack(tmp_path, valkey_url, otlp_endpoint=endpoint, log_format="json") as stack,
+        # A Redis of its own: other tests' workers would take its messages.
+        running_valkey() as own_redis,
+        running_stack(tmp_path, own_redis, otlp_endpoint=endpoint, log_format="json") as stack,
         backlog.opened(stack.settings) as ways,
     ):
         key = stack.new_key("shop")
