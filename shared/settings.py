@@ -95,7 +95,7 @@ class Settings(Schema):
     )
     max_attempts: Count = Field(5, description="Tries at a job before it fails for good.")
     retry_delay_seconds: Seconds = Field(2, description="First pause before another try; doubles.")
-    upkeep_seconds: Seconds = Field(10, description="How often upkeep looks for lost work.")
+    upkeep_seconds: Seconds = Field(2, description="How often upkeep looks for lost work.")
     queue_limit: Count = Field(
         500_000, description="Most design jobs that wait, of all sites together."
     )

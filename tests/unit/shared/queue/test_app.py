@@ -23,9 +23,17 @@ def test_upkeep_sends_again_long_before_redis_gives_a_message_to_another(app: Ce
     assert restored > 2 * (RESEND_SECONDS + SECONDS)
 
 
-def test_what_is_due_is_looked_for_within_a_round_of_upkeep(app: Celery) -> None:
+def test_what_redis_has_to_restore_is_looked_for_long_before_upkeep_sends_again(
+    app: Celery,
+) -> None:
     options = app.conf.broker_transport_options
-    assert options["unacked_restore_interval"] * options["unacked_restore_throttle"] <= SECONDS
+    every = options["unacked_restore_interval"] * options["unacked_restore_throttle"]
+    assert every < RESEND_SECONDS / 10
+
+
+def test_a_lost_worker_is_found_within_five_seconds_of_its_lease(app: Celery) -> None:
+    found = app.conf.beat_schedule["toile.upkeep"]["schedule"] + Settings().retry_delay_seconds
+    assert found < 5
 
 
 def test_a_message_is_acknowledged_after_the_work_and_never_sent_back_by_celery(
