@@ -199,7 +199,7 @@ def _schemas(
 def _wait_before_retry(document: dict[str, Any]) -> None:
     for operations in document["paths"].values():
         for operation in operations.values():
-            for status in ("429", "503"):
+            for status in ("429", "503", "507"):
                 refused = operation["responses"].get(status, {})
                 if MEDIA_TYPE in refused.get("content", {}):
                     refused["headers"] = {

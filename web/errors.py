@@ -122,7 +122,7 @@ def _answer(
     response = Response(
         problem.model_dump_json(fallback=str), status=problem.status, mimetype=MEDIA_TYPE
     )
-    if problem.status in {429, 503}:
+    if problem.status in {429, 503, 507}:
         wait = problem.details.get("retry_after", RETRY_AFTER_SECONDS)
         response.headers["Retry-After"] = str(wait)
     if problem.status == 401:  # noqa: PLR2004 - the status of the protocol

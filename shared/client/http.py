@@ -13,7 +13,7 @@ import httpx
 from shared.client.failures import UnreachableError, error_of
 
 # What says "later": too many requests, a proxy without its server, a server without its database.
-_LATER: Final = frozenset({429, 502, 503})
+_LATER: Final = frozenset({429, 502, 503, 507})
 _FIRST_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 8.0
 _CONNECT_SECONDS: Final = 5.0

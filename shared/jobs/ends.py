@@ -7,7 +7,7 @@ from typing import Any, Final
 from shared.errors import ConflictError
 from shared.jobs import moves
 from shared.jobs.moves import CANCELLED, FAILED, Move
-from shared.records import Transaction, jobs, usage, webhooks
+from shared.records import Transaction, holds, jobs, usage, webhooks
 from shared.records.webhooks import Ended
 from shared.schemas.jobs import JobError, JobRecord, JobState, Reason
 
@@ -95,7 +95,7 @@ def over(
         message: and in words.
         announced: whether the site's webhooks are told.
     """
-    jobs.close_attempts(tx, [job.id for job in ended], outcome=outcome, message=message)
+    holds.close_attempts(tx, [job.id for job in ended], outcome=outcome, message=message)
     for job in ended:
         usage.ended(tx, job)
     if announced:

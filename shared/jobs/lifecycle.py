@@ -16,7 +16,7 @@ from shared.errors import ConflictError
 from shared.jobs import fairness, moves
 from shared.jobs.ends import cancelled, ending, given_up, held_still, make, over, returned
 from shared.jobs.moves import CANCELLED, FAILED, QUEUED, RUNNING, SUCCEEDED
-from shared.records import Transaction, jobs, waiting
+from shared.records import Transaction, holds, jobs, waiting
 from shared.schemas.jobs import JobError, JobKind, JobRecord, JobState, Reason
 
 
@@ -30,7 +30,7 @@ def claim(
     tx: Transaction, job_id: str, *, worker: str, lease: timedelta, max_attempts: int
 ) -> JobRecord | None:
     """Take a job for a worker, or return None: a duplicate message finds nothing to claim."""
-    return jobs.take_one(tx, job_id, worker=worker, lease=lease, max_attempts=max_attempts)
+    return holds.take_one(tx, job_id, worker=worker, lease=lease, max_attempts=max_attempts)
 
 
 def claim_designs(
@@ -84,7 +84,7 @@ def claim_designs(
         return []
     waiting.owe(tx, release_id, owed)
     wanted = [job.id for job in chosen]
-    return jobs.take(tx, wanted, worker=worker, lease=lease, max_attempts=max_attempts)
+    return holds.take(tx, wanted, worker=worker, lease=lease, max_attempts=max_attempts)
 
 
 def still_held(
@@ -100,8 +100,8 @@ def still_held(
         lease: how much longer to hold them; None only looks.
     """
     if lease is None:
-        return jobs.running_under(tx, held)
-    return jobs.renew(tx, held, until=tx.now + lease)
+        return holds.running_under(tx, held)
+    return holds.renew(tx, held, until=tx.now + lease)
 
 
 def finish(
@@ -119,7 +119,7 @@ def finish(
         LeaseLostError: the fence is stale.
         UnwantedError: it has succeeded, but the caller has asked for it to stop.
     """
-    if state is SUCCEEDED and jobs.hold(tx, [job]).get(job.id, False):
+    if state is SUCCEEDED and holds.hold(tx, [job]).get(job.id, False):
         raise UnwantedError(
             f"Job {job.id} was asked to stop before it was done; end it as cancelled.", id=job.id
         )
@@ -140,7 +140,7 @@ def finish_all(
     Returns:
         The jobs that succeeded, by id. Of the others nothing may be written.
     """
-    held = jobs.hold(tx, [job for job, _ in ended])
+    held = holds.hold(tx, [job for job, _ in ended])
     for job, _ in ended:
         if held.get(job.id, False):
             finish(tx, job, CANCELLED, reason=Reason.CANCELLED_BY_CALLER)
@@ -151,7 +151,7 @@ def finish_all(
         if held.get(job.id) is False
     ]
     if done:
-        jobs.end_many(tx, [(job.id, job.result or {}) for job in done], state=SUCCEEDED)
+        holds.end_many(tx, [(job.id, job.result or {}) for job in done], state=SUCCEEDED)
         over(tx, done, outcome=SUCCEEDED, message=None)
     return frozenset(job.id for job in done)
 
@@ -181,11 +181,11 @@ def put_back(
     Raises:
         LeaseLostError: the fence is stale.
     """
-    if jobs.hold(tx, [job]).get(job.id, False):
+    if holds.hold(tx, [job]).get(job.id, False):
         return held_still(cancelled(tx, job, moves.PUT_BACK), job)
     values = returned(tx, job, reason, delay) | {"spared": job.spared + spare}
     back = held_still(make(tx, job, moves.PUT_BACK, QUEUED, values), job)
-    jobs.close_attempts(tx, [job.id], outcome=reason, message=message)
+    holds.close_attempts(tx, [job.id], outcome=reason, message=message)
     return back
 
 
@@ -197,7 +197,7 @@ def request_cancel(tx: Transaction, job_id: str, *, site_id: str) -> JobRecord:
         ConflictError: the job ended otherwise.
     """
     # Held, or on PostgreSQL it could be put back between two looks, and be found in neither state.
-    job = jobs.hold_one(tx, job_id, site_id=site_id)
+    job = holds.hold_one(tx, job_id, site_id=site_id)
     if job.state in {SUCCEEDED, FAILED}:
         raise ConflictError(
             f"Job {job_id} has {job.state} already, so it cannot be cancelled.", state=job.state

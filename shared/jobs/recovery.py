@@ -5,7 +5,7 @@ from datetime import timedelta
 from shared.jobs import moves
 from shared.jobs.ends import backoff, cancelled, given_up, held_still, make, returned
 from shared.jobs.moves import QUEUED, Move
-from shared.records import Transaction, jobs
+from shared.records import Transaction, holds, jobs
 from shared.schemas.jobs import AttemptView, JobError, JobRecord, Reason
 
 
@@ -61,14 +61,14 @@ def _taken_away(
 ) -> JobRecord | None:
     """Put a job back, or end it, for its worker; None where its fence or lease forbids that."""
     reason, message = why
-    if jobs.hold(tx, [job]).get(job.id, False):
+    if holds.hold(tx, [job]).get(job.id, False):
         return cancelled(tx, job, move, message)
     if job.tries >= max_attempts:
         return given_up(tx, job, move, _exhausted(tx, job, reason, message), message)
     values = returned(tx, job, reason, backoff(job.tries, first_delay))
     back = make(tx, job, move, QUEUED, values)
     if back is not None:
-        jobs.close_attempts(tx, [job.id], outcome=reason, message=message)
+        holds.close_attempts(tx, [job.id], outcome=reason, message=message)
     return back
 
 

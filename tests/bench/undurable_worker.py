@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-from shared.records import jobs
+from shared.records import holds
 from tests.bench.simulated_worker import app
 
 __all__ = ("app",)
@@ -28,5 +28,5 @@ def _keep_quiet(*_: Any, **__: Any) -> None:
 
 os.fsync = _keep_quiet
 os.fdatasync = _keep_quiet
-jobs._open_attempts = _keep_quiet
-jobs.close_attempts = _keep_quiet
+holds._open_attempts = _keep_quiet
+holds.close_attempts = _keep_quiet

@@ -48,6 +48,8 @@ QUICK: Final[Mapping[str, Any]] = {
     "max_attempts": 1000,
     "batch_limit": 16,
     "trend_moodboards": "false",
+    # The disk is small: what is to fill it must get beyond the floor.
+    "disk_floor": 2**23,
     "site_queue_limit": 100_000,
 }
 """Settings that make a lease end in seconds, so that a minute holds many deaths."""

@@ -16,7 +16,7 @@ const TRIES = 5;
 const FIRST_PAUSE = 400; // ms; doubles
 const LONGEST_PAUSE = 20_000; // ms; a server that asks for more is told of as an error
 const WAIT = 25; // s that one long poll asks for
-const AGAIN = new Set([408, 425, 429, 502, 503, 504]);
+const AGAIN = new Set([408, 425, 429, 502, 503, 504, 507]);
 
 /** A request that Toile refused, or that never got through. */
 export class ToileError extends Error {
