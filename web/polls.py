@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from shared import ids
 from shared.errors import ToileError
-from shared.jobs.view import view, wait_of
+from shared.jobs.view import view_now
 from shared.logging import note_site
 from shared.records import jobs
-from shared.schemas.jobs import Job, JobRecord, JobState
+from shared.schemas.jobs import Job, JobRecord
 from shared.schemas.keys import Scope
 from web.answers import SECURE
 from web.cors import VARY
@@ -103,8 +103,4 @@ class Polls:
 
 def told(here: Runtime, job: JobRecord) -> Job:
     """Return what a caller is told of a job now."""
-    wait = None
-    if job.state is JobState.QUEUED:
-        with here.records.reading() as tx:
-            wait = wait_of(tx, job, here.paces)
-    return view(job, here.board, wait=wait)
+    return view_now(here.records, job, here.board, here.paces)

@@ -1,8 +1,8 @@
 """What a web process holds: settings and the ways out. It hangs on the app; nothing is global."""
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from flask import current_app
@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from redis import Redis
 
 from shared.artifacts import ArtifactStore
-from shared.jobs.view import view, wait_of
+from shared.jobs.view import view_now
 from shared.keeping.opening import open_checked
 from shared.keeping.room import Room
 from shared.metrics import Counters
@@ -23,7 +23,6 @@ from shared.queue.presence import Presence
 from shared.queue.sender import Sender
 from shared.queue.status import StatusBoard
 from shared.records import Records
-from shared.schemas.jobs import Job, JobRecord, JobState
 from shared.settings import Settings
 from web.admission import Admission
 from web.endings import Endings
@@ -113,7 +112,8 @@ def open_runtime(
     registry, counters = CollectorRegistry(), Counters(redis)
     ProcessCollector(registry=registry)
     shown, paces, news = board or StatusBoard(redis), Paces(redis), News(redis)
-    streams = Streams(opened, news, tell=_teller(opened, shown, paces), limit=settings.stream_limit)
+    tell = partial(view_now, opened, board=shown, paces=paces)
+    streams = Streams(opened, news, tell=tell, limit=settings.stream_limit)
     Gauges(opened, counters, presence, streams).register(registry)
     return Runtime(
         settings=settings,
@@ -146,17 +146,6 @@ def open_runtime(
         variants=Variants(memory=settings.variants_memory),
         quick=quick,
     )
-
-
-def _teller(records: Records, board: StatusBoard, paces: Paces) -> Callable[[JobRecord], Job]:
-    def tell(job: JobRecord) -> Job:
-        wait = None
-        if job.state is JobState.QUEUED:
-            with records.reading() as tx:
-                wait = wait_of(tx, job, paces)
-        return view(job, board, wait=wait)
-
-    return tell
 
 
 def runtime() -> Runtime:

@@ -5,7 +5,7 @@ from typing import Final
 
 from shared.queue.pace import Paces
 from shared.queue.status import StatusBoard
-from shared.records import Transaction, waiting
+from shared.records import Records, Transaction, waiting
 from shared.schemas.designs import Priority
 from shared.schemas.jobs import Job, JobError, JobKind, JobRecord, JobState, Wait
 
@@ -40,6 +40,15 @@ def view(job: JobRecord, board: StatusBoard, *, wait: Wait | None = None) -> Job
         finished_at=job.finished_at,
         url=f"/v1/jobs/{job.id}",
     )
+
+
+def view_now(records: Records, job: JobRecord, board: StatusBoard, paces: Paces) -> Job:
+    """Return a job as callers see it now, with what it waits for where it is queued."""
+    wait = None
+    if job.state is JobState.QUEUED:
+        with records.reading() as tx:
+            wait = wait_of(tx, job, paces)
+    return view(job, board, wait=wait)
 
 
 def wait_of(tx: Transaction, job: JobRecord, paces: Paces) -> Wait | None:

@@ -4,18 +4,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from redis import Redis
 
 from shared.errors import StreamsFullError
 from shared.jobs import lifecycle
+from shared.jobs.view import view_now
 from shared.queue.events import News
 from shared.queue.status import StatusBoard
 from shared.records import Records
 from shared.schemas.jobs import JobRecord, JobState, Preview, Progress
 from tests.fixtures.shop import open_shop, running, training_spec
-from web.runtime import _teller
 from web.streams import Place, Stream, Streams
 
 Events = list[tuple[str, str]]
@@ -30,7 +31,7 @@ def news(redis: Redis) -> News:
 def streams(records: Records, redis: Redis, news: News) -> Iterator[Streams]:
     from shared.queue.pace import Paces
 
-    tell = _teller(records, StatusBoard(redis), Paces(redis))
+    tell = partial(view_now, records, board=StatusBoard(redis), paces=Paces(redis))
     made = Streams(records, news, tell=tell, limit=3)
     yield made
     for stream in [one for many in made._watched.values() for one in many]:
