@@ -8,7 +8,6 @@ from shared.errors import ConflictError
 from shared.jobs import moves
 from shared.jobs.moves import CANCELLED, FAILED, Move
 from shared.records import Transaction, holds, jobs, usage, webhooks
-from shared.records.webhooks import Ended
 from shared.schemas.jobs import JobError, JobRecord, JobState, Reason
 
 LONGEST_DELAY: Final = timedelta(minutes=10)
@@ -99,7 +98,7 @@ def over(
     for job in ended:
         usage.ended(tx, job)
     if announced:
-        webhooks.announce_ends(tx, [Ended(job, job.state, job.reason) for job in ended])
+        webhooks.announce_ends(tx, ended)
 
 
 def make(

@@ -48,15 +48,6 @@ WHY: Final[Mapping[DisabledReason, str]] = {
 
 
 @dataclass(frozen=True)
-class Ended:
-    """A job that came to its end in this transaction, and how."""
-
-    job: JobRecord
-    state: JobState
-    reason: str | None = None
-
-
-@dataclass(frozen=True)
 class Salts:
     """What a webhook's secret is made from, beside the server's own key."""
 
@@ -83,20 +74,25 @@ def announce(
         _write(tx, _rows(tx, wanting, site_id, event, subject=subject, data=data))
 
 
-def announce_ends(tx: Transaction, ended: Sequence[Ended]) -> None:
-    """Tell that jobs came to their ends: one query, and one statement if anybody listens."""
+def announce_ends(tx: Transaction, ended: Sequence[JobRecord]) -> None:
+    """Tell that jobs came to their ends: one query, and one statement if anybody listens.
+
+    Args:
+        tx: the transaction that ends them.
+        ended: the jobs, as they stand now.
+    """
     if not ended:
         return
-    listening = _listening(tx, {one.job.site_id for one in ended})
+    listening = _listening(tx, {job.site_id for job in ended})
     if not listening:
         return
-    refs = _refs(tx, {one.job.shopper_id for one in ended if one.job.shopper_id is not None})
+    refs = _refs(tx, {job.shopper_id for job in ended if job.shopper_id is not None})
     rows = []
-    for one in ended:
-        job, event = one.job, _ENDS[one.state]
+    for job in ended:
+        event = _ENDS[job.state]
         wanting = _wanting(listening, job.site_id, event)
         if wanting:
-            data = _told_of(one, refs.get(job.shopper_id or ""), tx)
+            data = _told_of(job, refs.get(job.shopper_id or ""), tx)
             made = _rows(tx, wanting, job.site_id, event, subject=job.id, data=data)
             rows += [{**row, "shopper_id": job.shopper_id} for row in made]
     _write(tx, rows)
@@ -311,13 +307,12 @@ def _wanting(listening: Sequence[_Listener], site_id: str, event: EventType) -> 
     ]
 
 
-def _told_of(one: Ended, ref: str | None, tx: Transaction) -> JobEnded:
-    job = one.job
+def _told_of(job: JobRecord, ref: str | None, tx: Transaction) -> JobEnded:
     return JobEnded(
         id=job.id,
         kind=job.kind,
-        state=one.state,
-        reason=one.reason,
+        state=job.state,
+        reason=job.reason,
         release_id=job.release_id,
         shopper=ref,
         created_at=job.created_at,
