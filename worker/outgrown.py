@@ -22,7 +22,7 @@ from shared.jobs import lifecycle
 from shared.jobs.ends import LeaseLostError, backoff
 from shared.jobs.submit import send
 from shared.queue.sender import Sender
-from shared.records import Records, Transaction, holding
+from shared.records import Records, Transaction, holds
 from shared.schemas.jobs import JobError, JobRecord, JobState, Reason
 from shared.settings import Settings, load_settings
 from worker.memory import Cause, Death
@@ -46,8 +46,8 @@ def settle(
     """
     settled = []
     with records.transaction() as tx:
-        held = holding.held_by(tx, owner)
-        again = holding.ended_as(tx, [job.id for job in held], OUTCOME)
+        held = holds.held_by(tx, owner)
+        again = holds.ended_as(tx, [job.id for job in held], OUTCOME)
         for job in held:
             is_guilty = len(held) == 1 and (death.cause is Cause.LIMIT or job.id in again)
             try:
@@ -86,7 +86,7 @@ def put_back_apart(
 def is_suspect(tx: Transaction, batch: Sequence[JobRecord]) -> bool:
     """Return whether one of some jobs may be what took too much memory the last time."""
     tried = [job.id for job in batch if job.attempts > 1]
-    return bool(tried) and bool(holding.ended_as(tx, tried, OUTCOME))
+    return bool(tried) and bool(holds.ended_as(tx, tried, OUTCOME))
 
 
 def _settled(

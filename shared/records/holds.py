@@ -21,6 +21,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from shared.records.engine import Transaction
 from shared.records.jobs import get
+from shared.records.rows import columns_of
 from shared.records.tables import AttemptRow, Base, JobRow
 from shared.records.told import among, listed, told
 from shared.schemas.jobs import JobRecord, JobState
@@ -235,3 +236,24 @@ def _closing() -> Update:
         .where(among(attempts.job_id, "ids"), attempts.ended_at.is_(None))
         .values(ended_at=bindparam("now"), outcome=bindparam("how"), message=bindparam("why"))
     )
+
+
+def held_by(tx: Transaction, worker: str) -> list[JobRecord]:
+    """Return the running jobs of a worker, oldest first."""
+    query = select(JobRow).where(JobRow.state == JobState.RUNNING, JobRow.owner == worker)
+    found = tx.session.scalars(query.order_by(JobRow.created_at, JobRow.id))
+    return [JobRecord.model_validate(columns_of(row)) for row in found]
+
+
+def ended_as(tx: Transaction, job_ids: Sequence[str], outcome: str) -> frozenset[str]:
+    """Return those of some jobs of which the newest try that is over ended so, by id."""
+    newest = (
+        select(AttemptRow.job_id, func.max(AttemptRow.number).label("number"))
+        .where(AttemptRow.job_id.in_(job_ids), AttemptRow.outcome.is_not(None))
+        .group_by(AttemptRow.job_id)
+        .subquery()
+    )
+    query = select(AttemptRow.job_id).join(
+        newest, (AttemptRow.job_id == newest.c.job_id) & (AttemptRow.number == newest.c.number)
+    )
+    return frozenset(tx.session.scalars(query.where(AttemptRow.outcome == outcome)))
