@@ -4,8 +4,9 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
@@ -248,18 +249,24 @@ def end_batch_badly(runtime: Runtime, batch: Sequence[JobRecord], error: Excepti
     Where there was too little memory for all of them, each is tried alone: one may be to blame.
     Nothing is raised: a publishing thread that ended here would be waited for for ever.
     """
-    try:
-        if len(batch) > 1 and is_out_of_memory(error):
-            most = runtime.settings.max_attempts
+    if len(batch) > 1 and is_out_of_memory(error):
+        most = runtime.settings.max_attempts
+        with _held_by_its_lease(batch):
             put_back_apart(runtime.records, runtime.sender, batch, max_attempts=most)
-            return
-        for job in batch:
+        return
+    for job in batch:
+        with _held_by_its_lease([job]):
             end_badly(runtime, job, error)
+
+
+@contextmanager
+def _held_by_its_lease(jobs: Sequence[JobRecord]) -> Iterator[None]:
+    """Leave jobs whose end cannot be written to their leases, and the others to theirs."""
+    try:
+        yield
     except Exception:
-        LOG.exception(
-            "How %s ended cannot be written; the leases run out, and then they are tried again",
-            ", ".join(job.id for job in batch),
-        )
+        told = ", ".join(job.id for job in jobs)
+        LOG.exception("How %s ended cannot be written; it is tried again after its lease", told)
 
 
 def _packs(
