@@ -11,10 +11,12 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from redis import Redis
+from redis.client import Pipeline
 from redis.exceptions import RedisError
 
 from shared.errors import QueueUnavailableError
@@ -126,8 +128,7 @@ class Counters:
         if not tally.sums:
             return True
         pipeline = self._redis.pipeline(transaction=False)
-        for name, amount in tally.sums.items():
-            pipeline.hincrbyfloat(_HASH, json.dumps(name), amount)
+        add_by(pipeline, tally)
         try:
             pipeline.execute()
         except RedisError:
@@ -146,6 +147,17 @@ class Counters:
             raise QueueUnavailableError("Redis does not answer, so nothing is counted.") from error
         sums = {tuple(json.loads(name)): float(value) for name, value in found.items()}
         return [_family(measure, sums) for measure in COUNTED]
+
+
+def add_by(pipeline: Pipeline, tally: Tally) -> None:
+    """Add a tally by a pipeline that carries more than that."""
+    for name, amount in tally.sums.items():
+        pipeline.hincrbyfloat(_HASH, _written(name), amount)
+
+
+@lru_cache(maxsize=1024)  # names come again and again, and labels have few values
+def _written(name: tuple[str, ...]) -> str:
+    return json.dumps(name)
 
 
 def _family(measure: Measure, sums: Mapping[tuple[str, ...], float]) -> Metric:

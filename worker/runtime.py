@@ -5,18 +5,20 @@ import os
 import socket
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from redis import Redis
+from redis.exceptions import RedisError
 
 from shared import tracing
 from shared.artifacts import ArtifactStore
 from shared.keeping.opening import open_checked
-from shared.metrics import Counters, Tally
+from shared.metrics import Counters, Tally, add_by
 from shared.queue.connection import connect
-from shared.queue.events import News
+from shared.queue.events import News, call_by
 from shared.queue.pace import Paces
 from shared.queue.sender import Sender
 from shared.queue.status import StatusBoard
@@ -56,23 +58,43 @@ class Runtime:
         """Counts what was done."""
         return Counters(self.redis)
 
-    def end(self, ended: Sequence[JobRecord], state: JobState, reason: str | None = None) -> None:
-        """Tell those who watch, and count, that jobs ended; call it once that is committed."""
-        self.news.changed([job.id for job in ended])
-        tally, now = Tally(), time.time()
+    def end(
+        self,
+        ended: Sequence[JobRecord],
+        state: JobState,
+        reason: str | None = None,
+        *,
+        beside: Tally | None = None,
+    ) -> None:
+        """Tell those who watch, and count, that jobs ended; call it once that is committed.
+
+        Args:
+            ended: the jobs, as they were claimed or later.
+            state: how they ended.
+            reason: why, beyond the state.
+            beside: what else is to be counted.
+        """
+        tally, now = beside or Tally(), time.time()
         for job in ended:
             tally.ended(job, state, reason, now)
-        self.counters.send(tally)
+        self._tell(ended, tally)
 
     def put_back(self, back: JobRecord, reason: str) -> None:
         """Tell those who watch, and count, that an attempt ended and its job, mostly, did not."""
         if back.state.is_final:  # its caller had asked for it to stop
             self.end([back], back.state, back.reason)
             return
-        self.news.changed([back.id])
         tally = Tally()
         tally.tried(back.kind, reason)
-        self.counters.send(tally)
+        self._tell([back], tally)
+
+    def _tell(self, changed: Sequence[JobRecord], tally: Tally) -> None:
+        """Call and count in one round trip: a batch's end is waited for. Both are courtesies."""
+        pipeline = self.redis.pipeline(transaction=False)
+        call_by(pipeline, [job.id for job in changed])
+        add_by(pipeline, tally)
+        with suppress(RedisError):
+            pipeline.execute()
 
     @property
     def first_delay(self) -> timedelta:

@@ -23,7 +23,7 @@ from worker.designs.orders import Order, orders_of
 from worker.designs.personal import Shopper, chosen, orders_for
 from worker.heartbeat import Heartbeat
 from worker.jobs.ahead import Ahead
-from worker.jobs.generators import Generators, Loaded, load_release
+from worker.jobs.generators import Generators, Loaded, load_release, set_aside
 from worker.jobs.leans import Leans
 from worker.jobs.publishing import Batch, Publisher, end_batch_badly
 from worker.jobs.shoppers import seen_by, shopper_of
@@ -35,7 +35,7 @@ LOG: Final = logging.getLogger(__name__)
 _EXPIRED_AT_ONCE: Final = 100
 
 # One a process: a forked child starts with none and fills its own.
-GENERATORS: Final = Generators(load_release)
+GENERATORS: Final = Generators(load_release, settle=set_aside)
 
 
 def drain(runtime: Runtime, hinted: str, generators: Generators = GENERATORS) -> None:

@@ -1,6 +1,7 @@
 """What sites used: each job's share of its batch, and the bytes that are kept."""
 
 import logging
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import Final
@@ -46,10 +47,11 @@ def used_by(
         ended: those that ended well, by id.
         designs: the job of each design that is published.
     """
+    made = Counter(designs)
     device = shares(round(seconds * MICRO), [job.units for job in jobs])
     for job, share in zip(jobs, device, strict=True):
         if job.id in ended:
-            yield Used(job.site_id, Measure.DESIGNS, designs.count(job.id))
+            yield Used(job.site_id, Measure.DESIGNS, made[job.id])
             yield Used(job.site_id, Measure.IMAGES, job.units)
             yield Used(job.site_id, Measure.DEVICE, share)
 

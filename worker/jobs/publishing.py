@@ -133,7 +133,7 @@ class Publisher:
             for job, member, one in zip(batch.jobs, batch.members, made, strict=True)
             if one.error is None
         ]
-        published = self._write(batch, good) if good else frozenset()
+        published = self._write(batch, good)
         for job, cause in failed:
             end_badly(self._runtime, job, cause)
         images = sum(len(one.pictures) for one in made)
@@ -149,18 +149,9 @@ class Publisher:
             failed={job.id: str(cause) or type(cause).__name__ for job, cause in failed},
         )  # fmt: skip
         drawn = sum(len(member.drawn) for member in batch.members)
-        self._count(batch, drawn)
         if drawn:
             pace = Pace(seconds=batch.seconds, images=drawn, at=time.time())
             self._runtime.paces.note(batch.release_id, pace)
-
-    def _count(self, batch: Batch, drawn: int) -> None:
-        tally = Tally()
-        tally.observe(BATCH_IMAGES, drawn)
-        tally.observe(BATCH_JOBS, len(batch.jobs))
-        tally.observe(BATCH_SECONDS, batch.seconds)
-        tally.add(DEVICE_SECONDS, batch.seconds, "designs")
-        self._runtime.counters.send(tally)
 
     def _encoded(self, batch: Batch) -> list[Made]:
         """Encode, large pictures in a few threads, each with a part of the batch."""
@@ -188,11 +179,14 @@ class Publisher:
     def _write(
         self, batch: Batch, good: Sequence[tuple[JobRecord, DesignSpec, Made]]
     ) -> frozenset[str]:
-        """Store the pictures, then publish all that is still held in one transaction.
+        """Store the pictures, then publish all that is still held in one transaction, and tell.
 
         Returns:
             The jobs that succeeded, by id.
         """
+        if not good:
+            self._runtime.end([], JobState.SUCCEEDED, beside=_counted(batch))
+            return frozenset()
         packed = [row for together in _packs(good) for row in self._store(together)]
         rows = [{**row, "encoder": batch.encoder if row["embedding"] else None} for row in packed]
         by_job: dict[str, list[dict[str, Any]]] = {job.id: [] for job, _, _ in good}
@@ -212,7 +206,7 @@ class Publisher:
 
         ended = until_back(publish)
         succeeded = [job for job, _ in results if job.id in ended]
-        self._runtime.end(succeeded, JobState.SUCCEEDED)
+        self._runtime.end(succeeded, JobState.SUCCEEDED, beside=_counted(batch))
         for job, _ in results:
             if job.id not in ended:
                 LOG.warning(
@@ -241,6 +235,16 @@ class Publisher:
                 rows.append({**row, "perceptual_hash": next(hashes)})
                 start += len(picture.data)
         return rows
+
+
+def _counted(batch: Batch) -> Tally:
+    """Return what a pass adds to the metrics."""
+    tally = Tally()
+    tally.observe(BATCH_IMAGES, sum(len(member.drawn) for member in batch.members))
+    tally.observe(BATCH_JOBS, len(batch.jobs))
+    tally.observe(BATCH_SECONDS, batch.seconds)
+    tally.add(DEVICE_SECONDS, batch.seconds, "designs")
+    return tally
 
 
 def end_batch_badly(runtime: Runtime, batch: Sequence[JobRecord], error: Exception) -> None:

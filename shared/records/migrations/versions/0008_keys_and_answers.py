@@ -36,11 +36,13 @@ def upgrade() -> None:
 def downgrade() -> None:
     # The code before this knows no answer without a job, and no key that may not do everything.
     op.execute("DELETE FROM idempotency_keys WHERE job_id IS NULL")
+    # Compared without blanks: JSON was written with them once.
     limited = sa.text(
         "UPDATE api_keys SET revoked_at = CURRENT_TIMESTAMP WHERE revoked_at IS NULL "
-        "AND (publishable OR expires_at IS NOT NULL OR CAST(scopes AS VARCHAR) <> :all)"
+        "AND (publishable OR expires_at IS NOT NULL "
+        "OR REPLACE(CAST(scopes AS VARCHAR), ' ', '') <> :all)"
     )
-    op.execute(limited.bindparams(all=_ALL))
+    op.execute(limited.bindparams(all=_ALL.replace(" ", "")))
     op.drop_index("ix_idempotency_keys_shopper_id", "idempotency_keys")
     with op.batch_alter_table("idempotency_keys") as table:
         table.drop_column("shopper_id")

@@ -1,12 +1,14 @@
 """A release in memory is seen with the newest index of its catalog, and asked about seldom."""
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
 
 from shared.errors import TasteCorruptError
 from tests.fixtures.painter import Painter
-from worker.jobs.generators import FOLLOWED_AFTER, Generators, Loaded
+from worker.jobs.generators import FOLLOWED_AFTER, Generators, Loaded, set_aside
 from worker.runtime import Runtime
 
 
@@ -94,3 +96,35 @@ def test_a_failed_look_is_repeated_with_the_next_batch() -> None:
     shelf.newest = "index 2"
     found: Any = shelf.generators.get(RUNTIME, "a").sight
     assert found == "index 2"
+
+
+def test_what_stays_is_set_aside_once_it_is_loaded_and_looked_at_when_some_of_it_goes() -> None:
+    class Small(Roomy):
+        class settings:  # noqa: N801 - stands for an attribute
+            models_memory = -1
+
+    told: list[bool] = []
+    small: Any = Small()
+    generators = Generators(lambda _runtime, _release: Loaded(Painter()), settle=told.append)
+    generators.get(small, "a")
+    generators.get(small, "a")
+    generators.get(small, "b")
+    assert told == [False, True]
+
+
+def test_what_was_let_go_is_freed_although_its_parts_point_at_each_other() -> None:
+    class Knot:
+        def __init__(self) -> None:
+            self.itself = self
+
+    knot = Knot()
+    seen = weakref.ref(knot)
+    try:
+        set_aside(False)
+        del knot
+        gc.collect()
+        assert seen() is not None, "what is set aside is not looked at"
+        set_aside(True)
+        assert seen() is None
+    finally:
+        gc.unfreeze()
