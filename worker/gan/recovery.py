@@ -25,6 +25,7 @@ class Recovery:
 
     Attributes:
         first: the settings before any remedy.
+        usual: the learning rate that `auto` would choose.
         tries: rungs used.
         good: the newest state that was saved while nothing looked wrong.
         older: the one before.
@@ -32,6 +33,7 @@ class Recovery:
     """
 
     first: Hyperparameters
+    usual: float
     tries: int
     good: Checkpoint
     older: Checkpoint
@@ -40,7 +42,7 @@ class Recovery:
     @property
     def hyper(self) -> Hyperparameters:
         """The settings in force."""
-        return remedied(self.first, self.tries)
+        return remedied(self.first, self.tries, usual=self.usual)
 
     @property
     def is_at_end(self) -> bool:

@@ -27,7 +27,7 @@ from worker.gan.schedule import (
     learning_rate,
     penalty_share,
 )
-from worker.gan.settling import settle, settle_again
+from worker.gan.settling import settle, settle_again, usual_rate
 from worker.gan.state import (
     NETWORKS,
     History,
@@ -235,7 +235,9 @@ class Run:
         if saved is not None:
             self.augment.restore(saved.augment)
         nothing = found or Checkpoint(0, {})
-        self.recovery = Recovery(self.settings_first, saved.tries if saved else 0, nothing, nothing)
+        usual = usual_rate(self.recipe, self.dataset, device=self.device)
+        tries = saved.tries if saved else 0
+        self.recovery = Recovery(self.settings_first, usual, tries, nothing, nothing)
         self.budget = Budget(self.recipe, self.clock, saved.elapsed if saved else 0.0)
         self.trainer = self._trainer()
         if found and saved:

@@ -28,14 +28,18 @@ def settle(
     Returns:
         The recipe with nothing open, and one sentence a choice.
     """
-    frame = dataset.frame
-    situation = Situation(
-        frame.side, dataset.channels, dataset.n, dataset.imbalance(), device.kind,
-        colours=dataset.slots > 0, halves=device.halves,
-    )  # fmt: skip
+    situation = _situation(dataset, device)
     settled, words = resolve(warm.lead(asked) if warm else asked, situation)
-    more = [warm.words if warm else None, frame.words()]
+    more = [warm.words if warm else None, dataset.frame.words()]
     return settled, [*words, *(sentence for sentence in more if sentence)]
+
+
+def usual_rate(settled: Recipe, dataset: Dataset, *, device: Device) -> float:
+    """Return the learning rate that would be chosen here, whatever was asked for."""
+    chosen, _ = resolve(replace(settled, hyper=None), _situation(dataset, device))
+    if chosen.hyper is None:
+        raise AssertionError("a settled recipe has its settings")
+    return chosen.hyper.learning_rate
 
 
 def settle_again(
@@ -64,6 +68,13 @@ def settle_again(
     kept = replace(asked, **{name: getattr(before, name) for name in KEPT})
     precision, words = _precision_again(asked, before, device)
     return replace(kept, precision=precision), [*saved.choices, *words]
+
+
+def _situation(dataset: Dataset, device: Device) -> Situation:
+    return Situation(
+        dataset.frame.side, dataset.channels, dataset.n, dataset.imbalance(), device.kind,
+        colours=dataset.slots > 0, halves=device.halves,
+    )  # fmt: skip
 
 
 def _precision_again(asked: Recipe, before: Recipe, device: Device) -> tuple[Precision, list[str]]:

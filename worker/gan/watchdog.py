@@ -55,7 +55,8 @@ _SAMPLED: Final = 8
 _LOOKED_AT: Final = 8  # px: the side at which nearest garments are looked for
 _COMPARED: Final = 512  # garments among which they are looked for
 
-Change = Callable[[Hyperparameters], Hyperparameters]
+Change = Callable[[Hyperparameters, float], Hyperparameters]
+"""Given the settings in force and the learning rate that `auto` would choose."""
 
 
 @dataclass(frozen=True)
@@ -74,15 +75,16 @@ class Remedy:
 
 
 def _slower(times: int) -> Change:
-    return lambda h: replace(h, learning_rate=h.learning_rate / times)
+    # Half of what is far too high is too high still: above the usual rate, it comes back to that.
+    return lambda h, usual: replace(h, learning_rate=min(h.learning_rate / times, usual))
 
 
-def _firmer(hyper: Hyperparameters) -> Hyperparameters:
+def _firmer(hyper: Hyperparameters, _usual: float) -> Hyperparameters:
     # Twice nothing is nothing: a penalty that was switched off comes back at its usual weight.
     return replace(hyper, gamma=max(2 * hyper.gamma, 1.0))
 
 
-def _stronger(hyper: Hyperparameters) -> Hyperparameters:
+def _stronger(hyper: Hyperparameters, _usual: float) -> Hyperparameters:
     return replace(
         hyper,
         flip=True,
@@ -93,22 +95,28 @@ def _stronger(hyper: Hyperparameters) -> Hyperparameters:
 
 
 LADDER: Final = (
-    Remedy("half the learning rate", _slower(2)),
+    Remedy("half the learning rate, and at most the usual one", _slower(2)),
     Remedy("twice the penalty", _firmer),
     Remedy("a quarter of the rate", _slower(4)),
     Remedy("stronger augmentation", _stronger),
     Remedy("an eighth of the rate", _slower(8)),
-    Remedy("a new seed, from the start", lambda hyper: hyper, anew=True),
+    Remedy("a new seed, from the start", lambda hyper, _: hyper, anew=True),
 )
 """Tried from the top, one a collapse; each also draws other batches and latents from then on. The
 rate comes first: half of it kept the run that was seen to break down. Together the rungs take it
-to a sixty-fourth, so that even a rate that was far too high is mended."""
+to a sixty-fourth, or to a thirty-second of the usual one where more was asked for."""
 
 
-def remedied(hyper: Hyperparameters, rungs: int) -> Hyperparameters:
-    """Return settings after the first so many rungs."""
+def remedied(hyper: Hyperparameters, rungs: int, *, usual: float) -> Hyperparameters:
+    """Return settings after the first so many rungs.
+
+    Args:
+        hyper: before any of them.
+        rungs: how many.
+        usual: the learning rate that `auto` would choose.
+    """
     for remedy in LADDER[:rungs]:
-        hyper = remedy.change(hyper)
+        hyper = remedy.change(hyper, usual)
     return hyper
 
 

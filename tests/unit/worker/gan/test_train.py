@@ -222,7 +222,7 @@ def test_broken_numbers_send_the_training_back_down_the_ladder_and_then_end_it(
             "step": 2,
             "cause": "the losses or gradients were no longer finite",
             "went_back_to": 1,
-            "changed": "half the learning rate",
+            "changed": "half the learning rate, and at most the usual one",
         }
     ]
     for _ in LADDER[1:]:

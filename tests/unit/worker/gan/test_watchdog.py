@@ -102,10 +102,10 @@ def test_spread_is_in_grey_levels() -> None:
 def test_the_ladder_changes_one_thing_a_rung_and_only_gently_at_first(
     tiny: Hyperparameters,
 ) -> None:
-    first, second = remedied(tiny, 1), remedied(tiny, 2)
+    first, second = (remedied(tiny, rungs, usual=tiny.learning_rate) for rungs in (1, 2))
     assert (first.learning_rate, first.gamma) == (tiny.learning_rate / 2, tiny.gamma)
     assert (second.learning_rate, second.gamma) == (first.learning_rate, 2 * tiny.gamma)
-    last = remedied(tiny, len(LADDER))
+    last = remedied(tiny, len(LADDER), usual=tiny.learning_rate)
     assert last.learning_rate == tiny.learning_rate / 64
     assert last.shift > tiny.shift
     assert last.cutout > tiny.cutout
@@ -114,7 +114,17 @@ def test_the_ladder_changes_one_thing_a_rung_and_only_gently_at_first(
 
 
 def test_a_penalty_that_was_switched_off_comes_back(tiny: Hyperparameters) -> None:
-    assert remedied(replace(tiny, gamma=0.0), 2).gamma == 1.0
+    assert remedied(replace(tiny, gamma=0.0), 2, usual=1e-3).gamma == 1.0
+
+
+def test_a_rate_far_above_the_usual_one_comes_back_to_it_at_the_first_rung(
+    tiny: Hyperparameters,
+) -> None:
+    usual = tiny.learning_rate
+    fast, faster = (replace(tiny, learning_rate=times * usual) for times in (1.5, 50))
+    assert remedied(fast, 1, usual=usual).learning_rate == 0.75 * usual
+    assert remedied(faster, 1, usual=usual).learning_rate == usual
+    assert remedied(faster, 3, usual=usual).learning_rate == usual / 4
 
 
 def test_a_discriminator_that_is_fooled_for_good_is_a_collapse(
