@@ -15,8 +15,8 @@ from worker.attempt import Attempt
 from worker.designs.batch import Member, draw
 from worker.designs.encoding import Picture, encoded, hashes_of
 from worker.designs.novelty import looked_at
+from worker.jobs.design_rows import row_of
 from worker.jobs.generators import Loaded
-from worker.jobs.publishing import row_of
 from worker.trends.boards import Plan
 
 _SEEDS: Final = 2**31

@@ -1,4 +1,4 @@
-"""Publishing a batch of designs while the device makes the next one."""
+"""Publishing batches of designs while the device makes the next one."""
 
 import logging
 import queue
@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from shared import ids
-from shared.artifacts import Artifact, keys
+from shared.artifacts import keys
 from shared.errors import StoreUnavailableError
 from shared.jobs import lifecycle
 from shared.jobs.ends import LeaseLostError
@@ -22,9 +22,10 @@ from shared.records import designs, usage
 from shared.schemas.jobs import DesignSpec, JobRecord, JobState
 from worker.attempt import CancelledError, end_badly
 from worker.designs.batch import Member, is_out_of_memory
-from worker.designs.encoding import Made, Picture, encoded, hashes_of
+from worker.designs.encoding import Made, encoded, hashes_of
 from worker.heartbeat import Heartbeat
 from worker.jobs import spans
+from worker.jobs.design_rows import result_of, row_of
 from worker.jobs.metering import used_by
 from worker.jobs.spans import Pass
 from worker.outgrown import put_back_apart
@@ -61,8 +62,33 @@ class Batch:
     began: float = 0.0
 
 
+@dataclass(frozen=True)
+class _Stored:
+    """A batch whose pictures are in the store, and of which no row tells yet.
+
+    Attributes:
+        batch: what the device made.
+        made: one a job: its pictures, or why there are none.
+        rows: the designs' columns, for all jobs that have pictures.
+        since: when it was begun, Unix time.
+    """
+
+    batch: Batch
+    made: Sequence[Made]
+    rows: Sequence[dict[str, Any]]
+    since: float
+
+    @property
+    def good(self) -> list[tuple[JobRecord, DesignSpec, Made]]:
+        """The jobs that have pictures."""
+        return _good(self.batch, self.made)
+
+
 class Publisher:
-    """A thread that encodes, stores and publishes batches in their order, one behind the device.
+    """Encodes, stores and publishes batches in their order, behind the device.
+
+    In two threads, one behind the other: while the disk keeps the rows of one batch, the pictures
+    of the next are encoded and stored. Both wait for the disk more than they work.
 
     Whatever happens to a member ends as a state of its job; nothing that a batch raises stops the
     next one.
@@ -71,15 +97,20 @@ class Publisher:
     def __init__(self, runtime: Runtime, heartbeat: Heartbeat) -> None:
         self._runtime = runtime
         self._heartbeat = heartbeat
-        # One waits while one is published: a device that is faster than the disk must wait too.
+        # One waits while one is stored: a device that is faster than the disk must wait too.
         self._queue: queue.Queue[Batch | None] = queue.Queue(maxsize=1)
+        self._stored: queue.Queue[_Stored | None] = queue.Queue(maxsize=1)
         self._caught_up = threading.Event()
         self._caught_up.set()
-        self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._store_all, name="storer", daemon=True),
+            threading.Thread(target=self._end_all, name="publisher", daemon=True),
+        ]
         self._encoders = ThreadPoolExecutor(_ENCODERS, thread_name_prefix="encoder")
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(
@@ -89,7 +120,8 @@ class Publisher:
         trace: TracebackType | None,
     ) -> None:
         self._queue.put(None)
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
         self._encoders.shutdown()
 
     def is_behind(self) -> bool:
@@ -113,27 +145,48 @@ class Publisher:
         self._caught_up.clear()
         self._queue.put(batch)
 
-    def _run(self) -> None:
+    def _store_all(self) -> None:
         while (batch := self._queue.get()) is not None:
             self._caught_up.set()
             try:
-                self._publish(batch)
+                stored = self._store(batch)
             except Exception as error:  # noqa: BLE001 - whatever it is, each member must end
                 end_batch_badly(self._runtime, batch.jobs, error)
-            finally:
-                self._heartbeat.let_go(batch.jobs)
-                self._queue.task_done()
+                self._let_go(batch)
+            else:
+                # Not more than one lies between the device and its end.
+                self._stored.join()
+                self._stored.put(stored)
+        self._stored.put(None)
 
-    def _publish(self, batch: Batch) -> None:
-        publishing = time.time()
+    def _end_all(self) -> None:
+        while (stored := self._stored.get()) is not None:
+            try:
+                self._end(stored)
+            except Exception as error:  # noqa: BLE001 - whatever it is, each member must end
+                end_batch_badly(self._runtime, stored.batch.jobs, error)
+            finally:
+                self._stored.task_done()
+                self._let_go(stored.batch)
+
+    def _let_go(self, batch: Batch) -> None:
+        self._heartbeat.let_go(batch.jobs)
+        self._queue.task_done()
+
+    def _store(self, batch: Batch) -> _Stored:
+        """Encode a batch's pictures and store them."""
+        since = time.time()
         made = self._encoded(batch)
+        packs = _packs(_good(batch, made))
+        packed = [row for together in packs for row in self._store_pack(together)]
+        rows = [{**row, "encoder": batch.encoder if row["embedding"] else None} for row in packed]
+        return _Stored(batch, made, rows, since)
+
+    def _end(self, stored: _Stored) -> None:
+        """End a batch's jobs, each in its way, and tell of them."""
+        batch, made = stored.batch, stored.made
         failed = [(job, one.error) for job, one in zip(batch.jobs, made, strict=True) if one.error]
-        good = [
-            (job, member.spec, one)
-            for job, member, one in zip(batch.jobs, batch.members, made, strict=True)
-            if one.error is None
-        ]
-        published = self._write(batch, good)
+        published = self._write(stored)
         for job, cause in failed:
             end_badly(self._runtime, job, cause)
         images = sum(len(one.pictures) for one in made)
@@ -143,7 +196,9 @@ class Publisher:
         }
         told = (images, len(batch.jobs), batch.release_id)
         LOG.info("Made %d images for %d jobs of %s", *told, extra=whose)
-        times = Pass(batch.trace, batch.began, batch.began + batch.seconds, publishing, time.time())
+        times = Pass(
+            batch.trace, batch.began, batch.began + batch.seconds, stored.since, time.time()
+        )
         spans.tell(
             batch.jobs, times, lease=self._runtime.lease, published=published,
             failed={job.id: str(cause) or type(cause).__name__ for job, cause in failed},
@@ -176,23 +231,20 @@ class Publisher:
             return Made(error=CancelledError())
         return encoded(member)
 
-    def _write(
-        self, batch: Batch, good: Sequence[tuple[JobRecord, DesignSpec, Made]]
-    ) -> frozenset[str]:
-        """Store the pictures, then publish all that is still held in one transaction, and tell.
+    def _write(self, stored: _Stored) -> frozenset[str]:
+        """Publish all that is still held in one transaction, and tell.
 
         Returns:
             The jobs that succeeded, by id.
         """
+        batch, rows, good = stored.batch, stored.rows, stored.good
         if not good:
             self._runtime.end([], JobState.SUCCEEDED, beside=_counted(batch))
             return frozenset()
-        packed = [row for together in _packs(good) for row in self._store(together)]
-        rows = [{**row, "encoder": batch.encoder if row["embedding"] else None} for row in packed]
         by_job: dict[str, list[dict[str, Any]]] = {job.id: [] for job, _, _ in good}
         for row in rows:
             by_job[row["job_id"]].append(row)
-        results = [(job, _result(spec, made, by_job[job.id])) for job, spec, made in good]
+        results = [(job, result_of(spec, made, by_job[job.id])) for job, spec, made in good]
 
         def publish() -> frozenset[str]:
             with self._runtime.records.transaction() as tx:
@@ -224,7 +276,9 @@ class Publisher:
         except StoreUnavailableError as error:
             LOG.warning("Packs that nobody points at are left in the store: %s", error)
 
-    def _store(self, packed: Sequence[tuple[JobRecord, DesignSpec, Made]]) -> list[dict[str, Any]]:
+    def _store_pack(
+        self, packed: Sequence[tuple[JobRecord, DesignSpec, Made]]
+    ) -> list[dict[str, Any]]:
         pictures = [picture for _, _, made in packed for picture in made.pictures]
         key = keys.designs(ids.new_id(ids.PACK))
         artifact = self._runtime.store.put(key, b"".join(one.data for one in pictures))
@@ -235,6 +289,14 @@ class Publisher:
                 rows.append({**row, "perceptual_hash": next(hashes)})
                 start += len(picture.data)
         return rows
+
+
+def _good(batch: Batch, made: Sequence[Made]) -> list[tuple[JobRecord, DesignSpec, Made]]:
+    return [
+        (job, member.spec, one)
+        for job, member, one in zip(batch.jobs, batch.members, made, strict=True)
+        if one.error is None
+    ]
 
 
 def _counted(batch: Batch) -> Tally:
@@ -283,58 +345,3 @@ def _packs(
     together = [one for one in good if one[0].shopper_id is None]
     own = [[one] for one in good if one[0].shopper_id is not None]
     return [*([together] if together else []), *own]
-
-
-def row_of(
-    job: JobRecord,
-    spec: DesignSpec,
-    picture: Picture,
-    artifact: Artifact,
-    *,
-    position: int,
-    start: int,
-) -> dict[str, Any]:
-    """Return a design's columns, without its perceptual hash and its encoder.
-
-    Args:
-        job: that made it.
-        spec: what was asked.
-        picture: the design.
-        artifact: the pack that holds its bytes.
-        position: its place in the job, from 0.
-        start: its first byte in the pack.
-    """
-    return {
-        "id": ids.new_id(ids.DESIGN),
-        "site_id": job.site_id,
-        "job_id": job.id,
-        "shopper_id": job.shopper_id,
-        "release_id": spec.release_id,
-        "position": position,
-        "size": spec.size,
-        "format": picture.image_format.value,
-        "artifact": artifact.key,
-        "start": start,
-        **picture.as_columns(spec),
-    }
-
-
-def _result(spec: DesignSpec, made: Made, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return what a design job's ``result`` holds; `replaced` counts those that were copies first.
-
-    Plain JSON values, not a schema: it is written for each of a batch's 64 jobs.
-    """
-    shown = [
-        {
-            "id": row["id"],
-            "seed": row["seed"],
-            "condition": row["condition"],
-            "url": f"/v1/designs/{row['id']}",
-            "image_url": f"/v1/designs/{row['id']}/image",
-            **({} if row["score"] is None else {"score": row["score"], "reasons": row["reasons"]}),
-        }
-        for row in rows
-    ]
-    replaced = sum(picture.drawn.replaced > 0 for picture in made.pictures)
-    leant = {} if made.told is None else {"trend": dict(made.told)}
-    return {"release_id": spec.release_id, "designs": shown, "replaced": replaced, **leant}

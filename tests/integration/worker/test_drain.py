@@ -4,12 +4,14 @@ import threading
 from collections.abc import Sequence
 from datetime import timedelta
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 from redis import Redis
 
+from shared.artifacts import Artifact, ArtifactStore
 from shared.errors import NotFoundError
 from shared.jobs import lifecycle
 from shared.jobs.submit import Terms, enqueue
@@ -273,6 +275,34 @@ def test_a_batch_is_shared_out_by_images_and_what_is_not_delivered_costs_nothing
     whole = round(seconds * MICRO)
     assert ours[Measure.DEVICE] + theirs[Measure.DEVICE] == whole
     assert ours[Measure.DEVICE] == whole * 3 // 7
+
+
+def test_the_next_pictures_are_stored_while_the_rows_of_a_batch_are_kept(
+    runtime: Runtime, site: str, release: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = runtime.settings.batch_limit
+    asked = [a_design_job(runtime.records, site, release, count=most, seed=n) for n in range(3)]
+    told: list[str] = []
+    is_next_stored = threading.Event()
+    put, end = type(runtime.store).put, Publisher._end
+
+    def putting(self: ArtifactStore, key: str, data: bytes) -> Artifact:
+        told.append("stored")
+        if len(told) > 1:
+            is_next_stored.set()
+        return put(self, key, data)
+
+    def ending(self: Publisher, stored: Any) -> None:
+        assert is_next_stored.wait(20), "the next batch waits for this one's end"
+        told.append("ended")
+        end(self, stored)
+
+    monkeypatch.setattr(type(runtime.store), "put", putting)
+    monkeypatch.setattr(Publisher, "_end", ending)
+    drain(runtime, release, painters(Painter()))
+    assert told.count("stored") == told.count("ended") == 3
+    assert told[:3] == ["stored", "stored", "ended"]
+    assert {state(runtime, job).state for job in asked} == {JobState.SUCCEEDED}
 
 
 def test_a_job_that_is_made_twice_costs_once(runtime: Runtime, site: str, release: str) -> None:
