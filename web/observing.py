@@ -41,11 +41,15 @@ class Requests:
             buckets=_BOUNDS,
             registry=registry,
         )
+        self._known: dict[tuple[str, str, str], Histogram] = {}
 
     def note(self, route: str, method: str, status: str, seconds: float) -> None:
         """Note a request that was answered."""
-        known = method if method in _METHODS else _OTHER
-        self._times.labels(route, known, status).observe(seconds)
+        key = route, method if method in _METHODS else _OTHER, status
+        times = self._known.get(key)
+        if times is None:
+            times = self._known[key] = self._times.labels(*key)
+        times.observe(seconds)
 
 
 class Observed:

@@ -94,8 +94,7 @@ class Polls:
             counted = here.limits.poll(key.site_id)
             if counted is not None and counted.is_refused:
                 return None
-            with here.records.glance() as tx:
-                job = jobs.get(tx, path[1], site_id=key.site_id)
+            job = jobs.find(here.records, path[1], site_id=key.site_id)
             return told(here, job), counted
         except ToileError:
             return None

@@ -5,7 +5,7 @@ from typing import Final
 
 from shared.queue.pace import Paces
 from shared.queue.status import StatusBoard
-from shared.records import Records, Transaction, waiting
+from shared.records import Records, waiting
 from shared.schemas.designs import Priority
 from shared.schemas.jobs import Job, JobError, JobKind, JobRecord, JobState, Wait
 
@@ -44,14 +44,10 @@ def view(job: JobRecord, board: StatusBoard, *, wait: Wait | None = None) -> Job
 
 def view_now(records: Records, job: JobRecord, board: StatusBoard, paces: Paces) -> Job:
     """Return a job as callers see it now, with what it waits for where it is queued."""
-    wait = None
-    if job.state is JobState.QUEUED:
-        with records.reading() as tx:
-            wait = wait_of(tx, job, paces)
-    return view(job, board, wait=wait)
+    return view(job, board, wait=wait_of(records, job, paces))
 
 
-def wait_of(tx: Transaction, job: JobRecord, paces: Paces) -> Wait | None:
+def wait_of(records: Records, job: JobRecord, paces: Paces) -> Wait | None:
     """Return what a queued design job waits for, or None where it does not wait.
 
     The time is an estimate: batches of the release take as long as the last ones did, one worker
@@ -59,7 +55,7 @@ def wait_of(tx: Transaction, job: JobRecord, paces: Paces) -> Wait | None:
     """
     if job.state is not JobState.QUEUED or job.kind is not JobKind.DESIGN or not job.release_id:
         return None
-    images = waiting.ahead(tx, job, most=_MOST)
+    images = waiting.ahead(records, job, most=_MOST)
     pace = paces.of(job.release_id)
     if pace is None:
         return Wait(images_ahead=images)

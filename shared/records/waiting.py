@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.selectable import CTE
 
-from shared.records.engine import Transaction
+from shared.records.engine import Records, Transaction
 from shared.records.tables import Base, JobRow, ShareRow, SiteRow
 from shared.records.told import among, told
 from shared.schemas.base import Schema
@@ -109,7 +109,7 @@ def _one_at_a_time(tx: Transaction, release_id: str) -> None:
         tx.session.execute(select(func.pg_advisory_xact_lock(number)))
 
 
-def ahead(tx: Transaction, job: JobRecord, *, most: int) -> int:
+def ahead(records: Records, job: JobRecord, *, most: int) -> int:
     """Return how many images are to be made before a queued design job's, at most `most` jobs'.
 
     Those of its own site and priority that came before it, and all that are more urgent.
@@ -118,8 +118,8 @@ def ahead(tx: Transaction, job: JobRecord, *, most: int) -> int:
         "release": job.release_id, "priority": job.priority, "site": job.site_id,
         "since": job.created_at, "job": job.id, "most": most,
     }  # fmt: skip
-    units: int = tx.session.execute(_ahead(), asked).scalar_one()
-    return units
+    found = records.one(_ahead(), asked)
+    return 0 if found is None else int(found[0])
 
 
 def expired(tx: Transaction, *, most: int) -> list[str]:

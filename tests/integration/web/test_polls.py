@@ -97,7 +97,8 @@ def test_a_database_that_is_away_is_told_as_usual(
     def away(*_: object, **__: object) -> None:
         raise DatabaseUnavailableError("The database did not answer.")
 
-    monkeypatch.setattr(jobs, "get", away)
+    for way in ("find", "get"):
+        monkeypatch.setattr(jobs, way, away)
     answer = client.get(f"/v1/jobs/{next(iter(shop.jobs.values()))}")
     assert answer.status_code == 503
     assert answer.get_json()["reason"] == DatabaseUnavailableError.reason

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +12,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from redis import Redis
 
+from shared.queue.presence import Presence
 from shared.records import Records
 from shared.settings import Settings
-from tests.fixtures.shop import Shop, running, training_spec
+from tests.fixtures.shop import OFFER, Shop, running, training_spec
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -26,7 +29,10 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def server(settings: Settings, records: Records, valkey_url: str, tmp_path: Path) -> Iterator[str]:
+def server(
+    settings: Settings, records: Records, redis: Redis, valkey_url: str, tmp_path: Path
+) -> Iterator[str]:
+    Presence(redis, seconds=600).announce("generate@test", OFFER)
     records.close()
     port = free_port()
     environment = {
@@ -128,3 +134,44 @@ def test_the_server_leaves_nothing_in_the_home_folder(server: str, tmp_path: Pat
     # No worker runs here.
     assert httpx.get(f"{server}/readyz").json()["status"] == "degraded"
     assert {entry.name for entry in os.scandir(tmp_path)} <= {"var", "web.log", "pictures"}
+
+
+def test_busy_connections_are_all_answered_and_leave_threads_to_others(
+    client: httpx.Client, server: str, shop: Shop
+) -> None:
+    job = f"/v1/jobs/{next(iter(shop.jobs.values()))}"
+    told = client.get(job).json()
+    over = threading.Event()
+
+    def poll(_number: int) -> int:
+        asked = 0
+        with httpx.Client(base_url=server, headers=client.headers) as own:
+            while not over.is_set():
+                assert own.get(job).json() == told
+                asked += 1
+        return asked
+
+    with ThreadPoolExecutor(12) as pool:
+        polling = [pool.submit(poll, number) for number in range(12)]
+        others = [httpx.get(f"{server}/healthz").status_code for _ in range(10)]
+        over.set()
+        assert all(one.result() > 1 for one in polling)
+    assert others == [200] * 10
+    # The pause is longer than a thread waits: the connection is with the main loop again.
+    time.sleep(0.1)
+    assert client.get(job).json() == told
+
+
+def test_requests_that_are_sent_together_are_answered_in_order(
+    server: str, client: httpx.Client, shop: Shop
+) -> None:
+    jobs = [*shop.jobs.values()][:2]
+    head = f"Host: toile\r\nAuthorization: {client.headers['Authorization']}\r\n"
+    sent = "".join(f"GET /v1/jobs/{one} HTTP/1.1\r\n{head}\r\n" for one in jobs * 4)
+    with socket.create_connection(("127.0.0.1", int(server.rpartition(":")[2])), 10) as caller:
+        caller.sendall(sent.encode())
+        found = b""
+        while found.count(b"HTTP/1.1 200 OK") < len(jobs * 4):
+            found += caller.recv(65536)
+    places = [found.index(f'"url":"/v1/jobs/{one}"'.encode()) for one in jobs]
+    assert places == sorted(places)
