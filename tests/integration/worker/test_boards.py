@@ -19,7 +19,17 @@ from shared.provenance.opened import look
 from shared.queue.pace import Paces
 from shared.queue.sender import Sender
 from shared.queue.status import StatusBoard
-from shared.records import Records, catalogs, designs, forecasts, jobs, migrate, models, reports
+from shared.records import (
+    Records,
+    catalogs,
+    designs,
+    forecasts,
+    garments,
+    jobs,
+    migrate,
+    models,
+    reports,
+)
 from shared.schemas.boards import MoodboardSet
 from shared.schemas.catalogs import CatalogRequest
 from shared.schemas.designs import TrendLean
@@ -195,7 +205,7 @@ def test_a_report_brings_its_moodboards_as_a_job_of_its_own(
         assert distances == sorted(distances)
         with runtime.records.reading() as tx:
             for garment_id in board.evidence:
-                garment = catalogs.garment(tx, site, garment_id).garment
+                garment = garments.get(tx, site, garment_id).garment
                 assert board.condition.items() <= garment.attributes.items()
     assert boards.next_season is not None
     assert boards.this_season is not None

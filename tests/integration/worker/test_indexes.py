@@ -10,7 +10,7 @@ from shared.artifacts import keys
 from shared.demo.drawn import write_archive
 from shared.errors import TasteCorruptError
 from shared.jobs.submit import enqueue
-from shared.records import catalogs, indexes, models
+from shared.records import catalogs, garments, indexes, models
 from shared.records.indexes import Index
 from shared.schemas.catalogs import CatalogRequest
 from shared.schemas.jobs import Budget, IngestSpec, TrainingSpec, UploadSource
@@ -79,7 +79,7 @@ def test_an_index_holds_each_garment_with_its_labels_and_colours(
     index = indexed(runtime, site, catalog_id)
     items = garment_index.read(runtime.store.read(f"{index.artifact}garments.npz"))
     with runtime.records.reading() as tx:
-        page = catalogs.garments_page(tx, catalog_id, limit=200).items
+        page = garments.page(tx, catalog_id, limit=200).items
     assert set(items.ids) == {garment.id for garment in page}
     for garment in page:
         place = items.place(garment.id)

@@ -12,7 +12,17 @@ from shared.artifacts import keys
 from shared.colour import code_of, delta_e, hex_to_lab
 from shared.demo.drawn import write_archive
 from shared.jobs.submit import Terms, enqueue
-from shared.records import catalogs, designs, indexes, jobs, models, preferences, priors, shoppers
+from shared.records import (
+    catalogs,
+    designs,
+    indexes,
+    jobs,
+    models,
+    preferences,
+    priors,
+    shoppers,
+)
+from shared.records.garments import page as garments_page
 from shared.schemas.catalogs import CatalogRequest, Garment
 from shared.schemas.designs import Design, ForShopper
 from shared.schemas.jobs import (
@@ -107,7 +117,7 @@ def release(runtime: Runtime, site: str, tmp_path: Path) -> str:
 def garments(runtime: Runtime, site: str, release: str) -> list[Garment]:
     with runtime.records.reading() as tx:
         catalog_id = models.release(tx, release, site_id=site).release.catalog_id
-        return list(catalogs.garments_page(tx, catalog_id, limit=200).items)
+        return list(garments_page(tx, catalog_id, limit=200).items)
 
 
 def say(runtime: Runtime, site: str, ref: str, *said: PreferenceRequest) -> Shopper:
