@@ -253,7 +253,7 @@ def test_a_colour_catalog_is_read_with_its_measured_colours(
 def test_a_training_that_is_drained_goes_on_from_its_checkpoint(
     runtime: Runtime, site: str, filled: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = training(filled, budget=Budget(images=640))
+    spec = training(filled, preset="mlp", budget=Budget(images=20 * 256))
     with runtime.records.transaction() as tx:
         job = enqueue(tx, site, spec)
     drain_after(monkeypatch, steps=6)
