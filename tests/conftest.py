@@ -11,11 +11,9 @@ from redis import Redis
 from sqlalchemy import URL
 
 from shared.artifacts.local import LocalArtifacts
-from shared.queue.pace import Paces
-from shared.queue.sender import Sender
-from shared.queue.status import StatusBoard
 from shared.records import Records, migrate
 from shared.settings import Settings
+from tests.fixtures.homes import runtime_of
 from tests.fixtures.postgres import ON_BOTH, new_database, running_postgres
 from tests.fixtures.valkey import running_valkey
 from worker.runtime import DRAINING, Runtime
@@ -118,14 +116,5 @@ def runtime(
     settings: Settings, records: Records, redis: Redis, tmp_path: Path
 ) -> Iterator[Runtime]:
     DRAINING.clear()
-    yield Runtime(
-        settings=settings,
-        records=records,
-        store=LocalArtifacts(tmp_path / "artifacts"),
-        sender=Sender.from_settings(settings),
-        board=StatusBoard(redis),
-        paces=Paces(redis),
-        redis=redis,
-        worker="tester:1",
-    )
+    yield runtime_of(settings, records, LocalArtifacts(tmp_path / "artifacts"), redis)
     DRAINING.clear()

@@ -1,10 +1,12 @@
 """The OpenAPI 3.1 document: what flask-openapi3 gathered, with exact schemas put in."""
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, Final, Literal
 
 from flask_openapi3.openapi import OpenAPI
 from pydantic import BaseModel
+from pydantic_core import from_json, to_json
 
 from shared.schemas.alerts import Alert, AlertRequest
 from shared.schemas.boards import MoodboardRequest
@@ -171,21 +173,27 @@ def describe(app: OpenAPI) -> dict[str, Any]:
     flask-openapi3 keeps only a part of JSON Schema, so the schemas come from pydantic itself.
     """
     found: dict[str, Any] = app.api_doc
-    schemas = {**_schemas(_ANSWERED, "serialization"), **_schemas(_ASKED, "validation")}
-    for upload, name in _FILES:
-        schemas[upload]["properties"][name] = {
-            "type": "string",
-            "contentMediaType": "application/octet-stream",
-            "description": schemas[upload]["properties"][name]["description"],
-        }
-    found["components"]["schemas"] = dict(sorted(schemas.items()))
+    found["components"]["schemas"] = from_json(_schemas())
     _wait_before_retry(found)
     _tell_replays(found)
     found["webhooks"] = webhooks_section()
     return found
 
 
-def _schemas(
+@cache
+def _schemas() -> bytes:
+    """Return all schemas by name, as JSON: the same for each application, and slow to work out."""
+    schemas = {**_schemas_of(_ANSWERED, "serialization"), **_schemas_of(_ASKED, "validation")}
+    for upload, name in _FILES:
+        schemas[upload]["properties"][name] = {
+            "type": "string",
+            "contentMediaType": "application/octet-stream",
+            "description": schemas[upload]["properties"][name]["description"],
+        }
+    return to_json(dict(sorted(schemas.items())))
+
+
+def _schemas_of(
     models: Iterable[type[BaseModel]], mode: Literal["validation", "serialization"]
 ) -> dict[str, Any]:
     schemas: dict[str, Any] = {}

@@ -5,7 +5,7 @@ from datetime import timedelta
 import numpy as np
 
 from shared.errors import ConflictError
-from shared.records import Transaction, catalogs, designs, indexes, shoppers
+from shared.records import Transaction, catalogs, designs, garments, indexes, shoppers
 from shared.records.indexes import Index
 from shared.schemas.designs import Reason
 from shared.schemas.shoppers import (
@@ -139,7 +139,7 @@ def similar_to_garment(garment_id: str, *, count: int) -> SimilarGarments:
         ConflictError: it is in no index yet.
     """
     with runtime().records.reading() as tx:
-        garment = catalogs.garment(tx, auth.site_id(), garment_id).garment
+        garment = garments.get(tx, auth.site_id(), garment_id).garment
         index = _index(tx, garment.catalog_id)
     items = runtime().galleries.get(index).items
     place = items.places.get(garment_id)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from shared.errors import ConflictError
 from shared.jobs import moves
-from shared.jobs.moves import CANCELLED, FAILED, Move
+from shared.jobs.moves import CANCELLED, FAILED, QUEUED, Move
 from shared.records import Transaction, holds, jobs, usage, webhooks
 from shared.schemas.jobs import JobError, JobRecord, JobState, Reason
 
@@ -53,6 +53,44 @@ def given_up(
     return ended
 
 
+def returned(
+    tx: Transaction,
+    job: JobRecord,
+    move: Move,
+    reason: str,
+    delay: timedelta,
+    *,
+    message: str | None,
+    spare: bool = False,
+) -> JobRecord | None:
+    """Return a job to the queue, to be sent again after a pause; None as for `cancelled`.
+
+    The fence grows, so that the worker that held it can write nothing more.
+
+    Args:
+        tx: the open transaction.
+        job: as it was claimed.
+        move: by which it goes back.
+        reason: why, as the job and its attempt say.
+        delay: until when it is left alone; ten minutes at most.
+        message: what the attempt says of its end.
+        spare: do not count the attempt, for the job is not to blame for its end.
+    """
+    values = {
+        "reason": reason,
+        "owner": None,
+        "lease_expires_at": None,
+        "not_before": tx.now + min(delay, LONGEST_DELAY),
+        "sent_at": None,
+        "fence": job.fence + 1,
+        "spared": job.spared + spare,
+    }
+    back = make(tx, job, move, QUEUED, values)
+    if back is not None:
+        holds.close_attempts(tx, [job.id], outcome=reason, message=message)
+    return back
+
+
 def ending(
     tx: Transaction, reason: str | None, error: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
@@ -62,18 +100,6 @@ def ending(
         "error": None if error is None else dict(error),
         "finished_at": tx.now,
         "lease_expires_at": None,
-    }
-
-
-def returned(tx: Transaction, job: JobRecord, reason: str, delay: timedelta) -> dict[str, Any]:
-    """Return the columns of a job that waits again."""
-    return {
-        "reason": reason,
-        "owner": None,
-        "lease_expires_at": None,
-        "not_before": tx.now + min(delay, LONGEST_DELAY),
-        "sent_at": None,
-        "fence": job.fence + 1,
     }
 
 

@@ -183,10 +183,8 @@ def put_back(
     """
     if holds.hold(tx, [job]).get(job.id, False):
         return held_still(cancelled(tx, job, moves.PUT_BACK), job)
-    values = returned(tx, job, reason, delay) | {"spared": job.spared + spare}
-    back = held_still(make(tx, job, moves.PUT_BACK, QUEUED, values), job)
-    holds.close_attempts(tx, [job.id], outcome=reason, message=message)
-    return back
+    back = returned(tx, job, moves.PUT_BACK, reason, delay, message=message, spare=spare)
+    return held_still(back, job)
 
 
 def request_cancel(tx: Transaction, job_id: str, *, site_id: str) -> JobRecord:

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from shared.jobs import moves
-from shared.jobs.ends import backoff, cancelled, given_up, held_still, make, returned
-from shared.jobs.moves import QUEUED, Move
+from shared.jobs.ends import backoff, cancelled, given_up, held_still, returned
+from shared.jobs.moves import Move
 from shared.records import Transaction, holds, jobs
 from shared.schemas.jobs import AttemptView, JobError, JobRecord, Reason
 
@@ -65,11 +65,8 @@ def _taken_away(
         return cancelled(tx, job, move, message)
     if job.tries >= max_attempts:
         return given_up(tx, job, move, _exhausted(tx, job, reason, message), message)
-    values = returned(tx, job, reason, backoff(job.tries, first_delay))
-    back = make(tx, job, move, QUEUED, values)
-    if back is not None:
-        holds.close_attempts(tx, [job.id], outcome=reason, message=message)
-    return back
+    delay = backoff(job.tries, first_delay)
+    return returned(tx, job, move, reason, delay, message=message)
 
 
 def _exhausted(

@@ -3,67 +3,26 @@
 import io
 import json
 import logging
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
-from redis import Redis
 from werkzeug.test import TestResponse
 
-from shared.artifacts import ArtifactStore
-from shared.artifacts.local import LocalArtifacts
 from shared.logging import JsonLines, TextLines
-from shared.queue.presence import Presence
-from shared.records import Records, migrate
+from shared.records import Records
 from shared.settings import Settings
-from tests.fixtures.shop import OFFER, Shop, fill_shop
-from web.app import Application, create_app
-from web.runtime import EXTENSION
+from tests.fixtures.shop import Shop
+from web.app import Application
 
 PLANTED = "Planted" + "7Q" * 16
 KEY = f"toile_{PLANTED}"
 
 
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Shop]:
-    """A home with one site that has everything; made once, for each test copies it."""
-    home = tmp_path_factory.mktemp("filled")
-    opened = Records(Settings(home=home).database)
-    migrate.upgrade(opened)
-    shop = fill_shop(opened, LocalArtifacts(home / "artifacts"), "shop", garments=4)
-    opened.close()
-    return home, shop
-
-
 @pytest.fixture
-def records(settings: Settings, filled: tuple[Path, Shop]) -> Iterator[Records]:
-    shutil.copytree(filled[0], settings.home)
-    opened = Records(settings.database)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def store(settings: Settings) -> ArtifactStore:
-    return LocalArtifacts(settings.home / "artifacts")
-
-
-@pytest.fixture
-def shop(filled: tuple[Path, Shop]) -> Shop:
-    return filled[1]
-
-
-@pytest.fixture
-def app(
-    settings: Settings, records: Records, store: ArtifactStore, redis: Redis
-) -> Iterator[Application]:
-    Presence(redis, seconds=600).announce("generate@test", OFFER)
-    changes = {"trust_request_id": True, "metrics_token": None}
-    made = create_app(settings.model_copy(update=changes), records=records, store=store)
-    yield made
-    made.extensions[EXTENSION].close()
+def settings(settings: Settings) -> Settings:
+    """A front that takes its proxy's word for the id of a request."""
+    return settings.model_copy(update={"trust_request_id": True})
 
 
 @pytest.fixture(params=["text", "json"])
@@ -78,13 +37,6 @@ def log(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
     yield written
     root.removeHandler(handler)
     root.setLevel(level)
-
-
-@pytest.fixture
-def client(app: Application, shop: Shop) -> FlaskClient:
-    made = app.test_client()
-    made.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {shop.secret}"
-    return made
 
 
 def ask_everywhere(app: Application, client: FlaskClient, shop: Shop) -> list[TestResponse]:

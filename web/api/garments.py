@@ -8,7 +8,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 
 from shared.artifacts.pictures import encode_png, picture_of
 from shared.errors import InvalidInputError
-from shared.records import catalogs
+from shared.records import catalogs, garments
 from shared.schemas.base import Schema
 from shared.schemas.catalogs import Garment, GarmentDetail
 from shared.schemas.keys import Scope
@@ -92,7 +92,7 @@ def list_garments(path: CatalogPath, query: GarmentQuery) -> Response:
     wanted = _wanted(query.attribute)
     with runtime().records.reading() as tx:
         catalog = catalogs.get(tx, auth.site_id(), path.catalog)
-        page = catalogs.garments_page(
+        page = garments.page(
             tx, catalog.id, attributes=wanted, cursor=query.cursor, limit=query.limit
         )
     return answers.listing(page)
@@ -102,7 +102,7 @@ def list_garments(path: CatalogPath, query: GarmentQuery) -> Response:
 def get_garment(path: GarmentPath) -> Response:
     """Read a garment, with the labels that were measured or predicted."""
     with runtime().records.reading() as tx:
-        place = catalogs.garment(tx, auth.site_id(), path.garment)
+        place = garments.get(tx, auth.site_id(), path.garment)
         detail = styling.with_derived(tx, place.garment)
     return answers.document(detail)
 
@@ -120,7 +120,7 @@ def get_garment(path: GarmentPath) -> Response:
 def get_garment_image(path: GarmentPath, query: PictureQuery) -> Response:
     """Read a garment's picture as models see it: square, PNG, or the variant that is wanted."""
     with runtime().records.reading() as tx:
-        place = catalogs.garment(tx, auth.site_id(), path.garment)
+        place = garments.get(tx, auth.site_id(), path.garment)
     store = runtime().store
 
     def read() -> bytes:

@@ -14,7 +14,7 @@ from shared.errors import (
     ToileError,
     TooLittleDataError,
 )
-from shared.records import catalogs, feeds, models, reports
+from shared.records import catalogs, feeds, garments, models, reports
 from shared.records.reports import ReportPlace
 from shared.schemas.base import Schema
 from shared.schemas.boards import MoodboardRequest
@@ -199,7 +199,7 @@ def _resolve(asked: TrendRequest) -> TrendSpec:
         catalog_id = None
         if asked.catalog is not None:
             catalog_id = catalogs.get(tx, auth.site_id(), asked.catalog).id
-        dated = catalogs.count_dated(tx, auth.site_id(), catalog_id)
+        dated = garments.count_dated(tx, auth.site_id(), catalog_id)
         if catalog_id is None:
             dated += round(feeds.counted(tx, auth.site_id()))
     if dated == 0:

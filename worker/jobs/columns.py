@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from shared import ids
 from shared.artifacts import ArtifactStore, keys
 from shared.errors import ArtifactDamagedError, NotFoundError
-from shared.records import catalogs, feeds
+from shared.records import catalogs, feeds, garments
 from shared.records.catalogs import Columns, Observed
 from shared.records.derivations import Derivation
 from shared.records.feeds import CountBatch
@@ -154,7 +154,7 @@ def make_anew(runtime: Runtime, place: Observed) -> Columns:
     """Make the column file of a catalog version from its rows."""
     LOG.info("Making the columns of version %d of catalog %s", place.version, place.catalog_id)
     with runtime.records.reading() as tx:
-        observed = observations_of(catalogs.observed(tx, place.catalog_id, place.version))
+        observed = observations_of(garments.observed(tx, place.catalog_id, place.version))
     made = store_columns(runtime.store, columns_key(place.catalog_id), observed)
     with runtime.records.transaction() as tx:
         catalogs.set_columns(tx, place.catalog_id, place.version, made)

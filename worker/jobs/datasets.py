@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.records import catalogs
+from shared.records import catalogs, garments
 from shared.records.catalogs import Shard
 from shared.schemas.designs import COLOUR_KEYS
 from shared.schemas.jobs import TrainingSpec
@@ -27,11 +27,11 @@ def load_dataset(runtime: Runtime, spec: TrainingSpec) -> Dataset:
     """Return the garments of a catalog version as arrays, pictures at the spec's size."""
     with runtime.records.reading() as tx:
         shards = catalogs.shards_up_to(tx, spec.catalog_id, spec.catalog_version)
-        labels = list(catalogs.labels_up_to(tx, spec.catalog_id, spec.catalog_version))
+        labels = list(garments.labels_up_to(tx, spec.catalog_id, spec.catalog_version))
         channels = catalogs.channels_of(tx, spec.catalog_id)
         palettes = []
         if spec.colours and channels == _RGB:
-            palettes = list(catalogs.palettes_up_to(tx, spec.catalog_id, spec.catalog_version))
+            palettes = list(garments.palettes_up_to(tx, spec.catalog_id, spec.catalog_version))
     starts = starts_of(shards)
     cache = runtime.settings.cache_folder
     parts = [ShardSlice(runtime.store.fetch(shard.artifact, cache)) for shard in shards]

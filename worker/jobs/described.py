@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.colour import FAMILY_NAMES
-from shared.records import Transaction, catalogs
+from shared.records import Transaction, catalogs, garments
 from shared.records.catalogs import Shard
 from worker.jobs.datasets import starts_of
 
@@ -51,7 +51,7 @@ def described(tx: Transaction, catalog_id: str, version: int) -> Described:
     ids: list[str] = []
     places, families, measured = array("q"), array("i"), array("b")
     columns: dict[str, _Column] = {}
-    for garment_id, shard_id, place, labels, colour, palette in catalogs.described_up_to(
+    for garment_id, shard_id, place, labels, colour, palette in garments.described_up_to(
         tx, catalog_id, version
     ):
         for name, value in labels.items():

@@ -7,7 +7,7 @@ from typing import Final
 from shared.artifacts.pictures import encode_png, picture_of
 from shared.derivations import STYLE
 from shared.errors import NotFoundError, UnreadableSourceError
-from shared.records import Transaction, catalogs
+from shared.records import Transaction, garments
 from shared.schemas.trends import TrendReport
 from worker.jobs.columns import Inventory
 from worker.jobs.deriving import name_of
@@ -76,8 +76,8 @@ def pictures_of(
     return pictures
 
 
-def _place(tx: Transaction, site_id: str, garment_id: str) -> catalogs.GarmentPlace | None:
+def _place(tx: Transaction, site_id: str, garment_id: str) -> garments.GarmentPlace | None:
     try:
-        return catalogs.garment(tx, site_id, garment_id)
+        return garments.get(tx, site_id, garment_id)
     except NotFoundError:
         return None

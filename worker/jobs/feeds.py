@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from shared import ids
 from shared.artifacts import keys
-from shared.records import Transaction, catalogs, feeds
+from shared.records import Transaction, catalogs, feeds, garments
 from shared.schemas.feeds import BatchKind, BatchResult, Feed
 from shared.schemas.jobs import FeedSpec, Progress
 from worker.attempt import Attempt, Outcome, Publish
@@ -121,7 +121,7 @@ def _add_images(attempt: Attempt, spec: FeedSpec, feed: Feed) -> Publish:
     started, runtime = time.monotonic(), attempt.runtime
     with runtime.records.reading() as tx:
         catalog = catalogs.get(tx, attempt.job.site_id, feed.catalog_id)
-        known = catalogs.known(tx, feed.catalog_id)
+        known = garments.known(tx, feed.catalog_id)
     sink = ShardSink(runtime.store, catalog.id, defaults=lambda row: _as_the_feed_says(row, feed))
     with opened_archive(fetched(runtime, spec.source), spec.source.name) as source:
         outcome = take_in(attempt, source, catalog, known, sink)

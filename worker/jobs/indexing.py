@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from shared import ids
 from shared.artifacts import ArtifactStore, keys
-from shared.records import Transaction, catalogs, indexes
+from shared.records import Transaction, catalogs, garments, indexes
 from shared.records.indexes import Index
 from shared.schemas.jobs import Budget, TrainingSpec
 from shared.shoppers.files import GARMENTS, SPACE
@@ -168,20 +168,20 @@ def _items(runtime: Runtime, spec: TrainingSpec, embeddings: Features) -> Items:
     """Return all garments with their embeddings, in the order of the pictures."""
     with runtime.records.reading() as tx:
         shards = catalogs.shards_up_to(tx, spec.catalog_id, spec.catalog_version)
-        seen = list(catalogs.described_up_to(tx, spec.catalog_id, spec.catalog_version))
+        seen = list(garments.described_up_to(tx, spec.catalog_id, spec.catalog_version))
     starts = starts_of(shards)
     rows = [starts[shard_id] + place for _, shard_id, place, *_ in seen]
     order = np.argsort(rows)
-    garments = [seen[place] for place in order.tolist()]
-    places = [(row, labels) for row, (_, _, _, labels, *_) in enumerate(garments)]
-    palettes = [(row, palette) for row, (*_, palette) in enumerate(garments)]
+    ordered = [seen[place] for place in order.tolist()]
+    places = [(row, labels) for row, (_, _, _, labels, *_) in enumerate(ordered)]
+    palettes = [(row, palette) for row, (*_, palette) in enumerate(ordered)]
     names = tuple(sorted({name for _, labels in places for name in labels}))
-    codes, vocabulary = encode_labels(places, count=len(garments), attributes=names)
+    codes, vocabulary = encode_labels(places, count=len(ordered), attributes=names)
     return Items(
-        ids=tuple(garment_id for garment_id, *_ in garments),
+        ids=tuple(garment_id for garment_id, *_ in ordered),
         embeddings=embeddings[np.sort(rows)].astype(np.float32),
-        colours=encode_colours(palettes, count=len(garments)),
-        labels=_matrix(codes, vocabulary, len(garments)),
+        colours=encode_colours(palettes, count=len(ordered)),
+        labels=_matrix(codes, vocabulary, len(ordered)),
         vocabulary=vocabulary,
     )
 

@@ -16,8 +16,9 @@ from shared import ids
 from shared.artifacts import ArtifactStore, keys
 from shared.errors import ForbiddenError, NotFoundError
 from shared.jobs.submit import enqueue, send
-from shared.records import Transaction, catalogs
-from shared.records.catalogs import Columns, KnownGarment
+from shared.records import Transaction, catalogs, garments
+from shared.records.catalogs import Columns
+from shared.records.garments import KnownGarment
 from shared.schemas.catalogs import Catalog, IngestResult, Rejection
 from shared.schemas.catalogs import GarmentFields as Fields
 from shared.schemas.jobs import IngestSpec, PathSource, Progress, TrendSpec, UploadSource
@@ -57,7 +58,7 @@ def ingest_garments(attempt: Attempt) -> Publish:
     runtime, started = attempt.runtime, time.monotonic()
     with runtime.records.reading() as tx:
         catalog = catalogs.get(tx, attempt.job.site_id, spec.catalog_id)
-        known = catalogs.known(tx, spec.catalog_id)
+        known = garments.known(tx, spec.catalog_id)
     sink = ShardSink(runtime.store, spec.catalog_id)
     with _opened(runtime, spec) as source:
         outcome = take_in(attempt, source, catalog, known, sink)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from shared import ids
 from shared.artifacts import keys
 from shared.jobs.submit import enqueue, send
-from shared.records import Transaction, alerts, catalogs, feeds, forecasts, jobs, reports, sites
+from shared.records import Transaction, alerts, feeds, forecasts, garments, jobs, reports, sites
 from shared.schemas.jobs import JobKind, Progress, Reason, TrendSpec
 from shared.schemas.sites import Site
 from shared.schemas.trends import TrendOptions, TrendReport
@@ -120,7 +120,7 @@ def summary_of(report: TrendReport) -> dict[str, Any]:
 def _is_due(tx: Transaction, site_id: str, period: str) -> bool:
     if jobs.with_period(tx, site_id, JobKind.TREND_REPORT, period) is not None:
         return False
-    return catalogs.count_dated(tx, site_id) > 0 or feeds.counted(tx, site_id) > 0
+    return garments.count_dated(tx, site_id) > 0 or feeds.counted(tx, site_id) > 0
 
 
 def _periodic() -> TrendSpec:

@@ -1,7 +1,6 @@
 """Moodboards and the trend dial, from rows to rows: a real index, a generator that dyes squares."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
@@ -9,17 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from redis import Redis
 
 from shared.artifacts import keys
-from shared.artifacts.local import LocalArtifacts
 from shared.demo.drawn import write_archive
 from shared.jobs.submit import enqueue
 from shared.provenance.opened import look
-from shared.queue.pace import Paces
-from shared.queue.sender import Sender
-from shared.queue.status import StatusBoard
-from shared.records import Records, catalogs, designs, forecasts, jobs, migrate, models, reports
+from shared.records import (
+    Records,
+    catalogs,
+    designs,
+    forecasts,
+    garments,
+    jobs,
+    models,
+    reports,
+)
 from shared.schemas.boards import MoodboardSet
 from shared.schemas.catalogs import CatalogRequest
 from shared.schemas.designs import TrendLean
@@ -37,6 +40,7 @@ from shared.schemas.jobs import (
 )
 from shared.schemas.trends import TrendOptions
 from shared.settings import Settings
+from tests.fixtures.homes import copied_home, new_home
 from tests.fixtures.rows import a_site
 from tests.integration.worker.test_personal import Tailor
 from worker import attempt
@@ -66,41 +70,26 @@ class Stocked:
     report: JobRecord
 
 
-def open_at(settings: Settings, redis: Redis) -> Runtime:
-    return Runtime(
-        settings=settings,
-        records=Records(settings.database),
-        store=LocalArtifacts(settings.home / "artifacts"),
-        sender=Sender.from_settings(settings),
-        board=StatusBoard(redis),
-        paces=Paces(redis),
-        redis=redis,
-        worker="tester:1",
-    )
-
-
 @pytest.fixture(scope="module")
 def stocked(tmp_path_factory: pytest.TempPathFactory, valkey_url: str) -> Stocked:
     home = tmp_path_factory.mktemp("stocked")
-    with Redis.from_url(valkey_url) as redis:
-        runtime = open_at(Settings(home=home, redis_url=valkey_url, lease_seconds=60), redis)
-        migrate.upgrade(runtime.records)
+    with new_home(home, valkey_url) as runtime:
         site = a_site(runtime.records)
-        catalog = a_catalog(runtime, site, home)
+        catalog = a_catalog(runtime, site, tmp_path_factory.mktemp("drawn"))
         release = a_release(runtime, site, catalog)
         report = a_report(runtime, site, catalog)
-        runtime.records.close()
     return Stocked(home, site, catalog, release, report)
 
 
 @pytest.fixture
-def runtime(stocked: Stocked, tmp_path: Path, valkey_url: str, redis: Redis) -> Iterator[Runtime]:
-    """Ways out over a copy of the stocked home, which the test may change."""
-    shutil.copytree(stocked.home, tmp_path / "var")
-    settings = Settings(home=tmp_path / "var", redis_url=valkey_url, lease_seconds=60)
-    opened = open_at(settings, redis)
-    yield opened
-    opened.records.close()
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"lease_seconds": 60})
+
+
+@pytest.fixture
+def records(settings: Settings, stocked: Stocked, tmp_path: Path) -> Iterator[Records]:
+    with copied_home(stocked.home, tmp_path, settings) as opened:
+        yield opened
 
 
 def a_catalog(runtime: Runtime, site: str, folder: Path) -> str:
@@ -195,7 +184,7 @@ def test_a_report_brings_its_moodboards_as_a_job_of_its_own(
         assert distances == sorted(distances)
         with runtime.records.reading() as tx:
             for garment_id in board.evidence:
-                garment = catalogs.garment(tx, site, garment_id).garment
+                garment = garments.get(tx, site, garment_id).garment
                 assert board.condition.items() <= garment.attributes.items()
     assert boards.next_season is not None
     assert boards.this_season is not None

@@ -12,7 +12,7 @@ from shared.artifacts import keys
 from shared.demo import shapes
 from shared.derivations import Derived, read
 from shared.jobs.submit import enqueue
-from shared.records import catalogs, derivations, indexes
+from shared.records import catalogs, derivations, garments, indexes
 from shared.records.derivations import Derivation
 from shared.records.indexes import Index
 from shared.schemas.catalogs import CatalogRequest
@@ -91,10 +91,10 @@ def add_index(runtime: Runtime, site: str, catalog_id: str, *, turned: int = 0) 
     """Add an index in which garments of one drawn category look alike."""
     with runtime.records.reading() as tx:
         version = catalogs.get(tx, site, catalog_id).version
-        seen = list(catalogs.described_up_to(tx, catalog_id, version))
+        seen = list(garments.described_up_to(tx, catalog_id, version))
         names = {
             one.id: int(one.name.rsplit("/", 1)[-1][:4])
-            for one in catalogs.garments_page(tx, catalog_id, limit=1000).items
+            for one in garments.page(tx, catalog_id, limit=1000).items
         }
     axes = np.random.default_rng(5 + turned).normal(size=(4, 128))
     found = [garment_id for garment_id, *_ in sorted(seen, key=lambda one: names[one[0]])]
@@ -150,10 +150,10 @@ def test_patterns_are_those_that_were_drawn(
     derive_stale(runtime)
     _, labels = derived(runtime, site, catalog_id)
     with runtime.records.reading() as tx:
-        garments = catalogs.garments_page(tx, catalog_id, limit=100).items
+        found = garments.page(tx, catalog_id, limit=100).items
     right = [
         told["pattern"].value == ("plain", "striped")[int(garment.name[-8:-4]) // 4 % 2]
-        for garment in garments
+        for garment in found
         if "pattern" in (told := labels.of(garment.id))
     ]
     assert len(right) > 20
@@ -180,8 +180,8 @@ def test_with_an_index_there_are_styles_and_missing_labels_are_filled(
     assert told.predicted > 50
     assert told.given + told.predicted + told.unknown == 200
     with runtime.records.reading() as tx:
-        garments = catalogs.garments_page(tx, catalog_id, limit=1000).items
-    for garment in garments:
+        found = garments.page(tx, catalog_id, limit=1000).items
+    for garment in found:
         label = labels.of(garment.id).get("category")
         assert label is None or "category" not in garment.attributes
         if label is not None:

@@ -9,7 +9,7 @@ import pytest
 from shared.artifacts import keys
 from shared.demo.drawn import write_archive
 from shared.jobs.submit import enqueue
-from shared.records import catalogs, feeds, jobs, reports, sites
+from shared.records import catalogs, feeds, garments, jobs, reports, sites
 from shared.schemas.catalogs import CatalogRequest
 from shared.schemas.feeds import BatchKind, FeedRequest
 from shared.schemas.jobs import (
@@ -161,7 +161,7 @@ def test_pictures_of_a_feed_are_garments_that_say_where_they_were_seen(
     assert done.result is not None
     with runtime.records.reading() as tx:
         found = feeds.get(tx, site, feed)
-        garment = catalogs.garments_page(tx, found.catalog_id).items[0]
+        garment = garments.page(tx, found.catalog_id).items[0]
         own = catalogs.page(tx, site).items
     assert (garment.source, garment.segment, garment.weight) == ("instagram", "fr", 2)
     assert list(own) == []

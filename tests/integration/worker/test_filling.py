@@ -11,7 +11,7 @@ from PIL import Image
 from shared.artifacts import keys
 from shared.demo.drawn import write_archive
 from shared.derivations import Derived, write
-from shared.records import catalogs, feeds, reports
+from shared.records import catalogs, feeds, garments, reports
 from shared.records.derivations import Derivation, Due, publish
 from shared.schemas.catalogs import CatalogRequest
 from shared.schemas.feeds import FeedRequest
@@ -57,7 +57,7 @@ def filled_catalog(runtime: Runtime, site: str, archive: Path, name: str) -> str
 def derived_of(runtime: Runtime, site: str, catalog: str) -> Derivation:
     """Publish styles 3 and 7 in turns, and a pattern of each third garment."""
     with runtime.records.reading() as tx:
-        page = catalogs.garments_page(tx, catalog, limit=100)
+        page = garments.page(tx, catalog, limit=100)
     named = [one.id for one in page.items]
     key = keys.derivation(catalog, f"der_{catalog}")
     runtime.store.put(key, write(Derived(tuple(named), columns(len(named)))))
@@ -168,7 +168,7 @@ def test_small_pictures_are_shrunk_and_the_lost_left_out(
 ) -> None:
     catalog = filled_catalog(runtime, site, archive, "first")
     with runtime.records.reading() as tx:
-        name = catalogs.garments_page(tx, catalog, limit=1).items[0].id
+        name = garments.page(tx, catalog, limit=1).items[0].id
     small = pictures_of(runtime, site, [name, "gar_gone", name], most=16)
     assert set(small) == {name}
     with Image.open(BytesIO(small[name])) as picture:

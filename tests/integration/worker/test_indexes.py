@@ -1,5 +1,7 @@
 """Garment indexes over real rows and shards, with an encoder of a few steps."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -10,14 +12,16 @@ from shared.artifacts import keys
 from shared.demo.drawn import write_archive
 from shared.errors import TasteCorruptError
 from shared.jobs.submit import enqueue
-from shared.records import catalogs, indexes, models
+from shared.records import Records, catalogs, garments, indexes, models
 from shared.records.indexes import Index
 from shared.schemas.catalogs import CatalogRequest
 from shared.schemas.jobs import Budget, IngestSpec, TrainingSpec, UploadSource
+from shared.settings import Settings
 from shared.taste import index as garment_index
 from shared.taste import space as feature_space
 from shared.taste.gallery import hang
 from shared.taste.ranking import nearest
+from tests.fixtures.homes import copied_home, new_home
 from tests.fixtures.rows import a_site
 from worker import attempt
 from worker.gan.checkpoint import unpack
@@ -29,15 +33,46 @@ from worker.runtime import Runtime
 pytestmark = pytest.mark.timeout(300)
 
 
-@pytest.fixture
-def site(runtime: Runtime) -> str:
-    return a_site(runtime.records)
+@dataclass(frozen=True)
+class Indexed:
+    """A home with a catalog of drawn garments and its index."""
+
+    folder: Path
+    site: str
+    catalog: str
+
+
+@pytest.fixture(scope="module")
+def indexed(tmp_path_factory: pytest.TempPathFactory, valkey_url: str) -> Indexed:
+    """Made once: to learn an encoder takes longer than what the tests ask of it."""
+    folder = tmp_path_factory.mktemp("indexed")
+    with new_home(folder, valkey_url) as runtime:
+        site = a_site(runtime.records)
+        catalog = a_catalog(runtime, site, "drawn")
+        add(runtime, site, catalog, tmp_path_factory.mktemp("drawn"), count=160, seed=1)
+        learn(runtime, site, catalog)
+    return Indexed(folder, site, catalog)
 
 
 @pytest.fixture
-def catalog_id(runtime: Runtime, site: str) -> str:
+def records(settings: Settings, indexed: Indexed, tmp_path: Path) -> Iterator[Records]:
+    with copied_home(indexed.folder, tmp_path, settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def site(indexed: Indexed) -> str:
+    return indexed.site
+
+
+@pytest.fixture
+def catalog_id(indexed: Indexed) -> str:
+    return indexed.catalog
+
+
+def a_catalog(runtime: Runtime, site: str, name: str) -> str:
     with runtime.records.transaction() as tx:
-        return catalogs.create(tx, site, CatalogRequest(name="drawn")).id
+        return catalogs.create(tx, site, CatalogRequest(name=name)).id
 
 
 def add(
@@ -53,7 +88,7 @@ def add(
     attempt.run(runtime, job.id, ingest_garments)
 
 
-def indexed(runtime: Runtime, site: str, catalog_id: str) -> Index:
+def learn(runtime: Runtime, site: str, catalog_id: str) -> None:
     spec = TrainingSpec(
         catalog_id=catalog_id, catalog_version=1, model="m", size=16, seed=0, heldout=0.1,
         budget=Budget(images=64), attributes=("category",),
@@ -62,7 +97,6 @@ def indexed(runtime: Runtime, site: str, catalog_id: str) -> Index:
     index_id = built.store(runtime.store)
     with runtime.records.transaction() as tx:
         built.publish(tx, site, index_id)
-    return newest(runtime, site, catalog_id)
 
 
 def newest(runtime: Runtime, site: str, catalog_id: str) -> Index:
@@ -73,13 +107,12 @@ def newest(runtime: Runtime, site: str, catalog_id: str) -> Index:
 
 
 def test_an_index_holds_each_garment_with_its_labels_and_colours(
-    runtime: Runtime, site: str, catalog_id: str, tmp_path: Path
+    runtime: Runtime, site: str, catalog_id: str
 ) -> None:
-    add(runtime, site, catalog_id, tmp_path, count=120, seed=1)
-    index = indexed(runtime, site, catalog_id)
+    index = newest(runtime, site, catalog_id)
     items = garment_index.read(runtime.store.read(f"{index.artifact}garments.npz"))
     with runtime.records.reading() as tx:
-        page = catalogs.garments_page(tx, catalog_id, limit=200).items
+        page = garments.page(tx, catalog_id, limit=200).items
     assert set(items.ids) == {garment.id for garment in page}
     for garment in page:
         place = items.place(garment.id)
@@ -89,10 +122,9 @@ def test_an_index_holds_each_garment_with_its_labels_and_colours(
 
 
 def test_garments_that_look_alike_are_near_in_the_index(
-    runtime: Runtime, site: str, catalog_id: str, tmp_path: Path
+    runtime: Runtime, site: str, catalog_id: str
 ) -> None:
-    add(runtime, site, catalog_id, tmp_path, count=160, seed=1)
-    index = indexed(runtime, site, catalog_id)
+    index = newest(runtime, site, catalog_id)
     items = garment_index.read(runtime.store.read(f"{index.artifact}garments.npz"))
     space = feature_space.read(runtime.store.read(f"{index.artifact}space.npz"))
     assert hang(items, space).features.shape[0] == len(items)
@@ -108,8 +140,7 @@ def test_garments_that_look_alike_are_near_in_the_index(
 def test_a_grown_catalog_is_indexed_again_without_looking_at_old_garments_twice(
     runtime: Runtime, site: str, catalog_id: str, tmp_path: Path
 ) -> None:
-    add(runtime, site, catalog_id, tmp_path, count=100, seed=1)
-    first = indexed(runtime, site, catalog_id)
+    first = newest(runtime, site, catalog_id)
     assert refresh_stale(runtime) == 0
     add(runtime, site, catalog_id, tmp_path, count=40, seed=2)
     assert refresh_stale(runtime) == 1
@@ -141,8 +172,6 @@ def released(runtime: Runtime, site: str, catalog_id: str) -> str:
 def test_a_release_in_use_is_seen_with_the_garments_that_were_added_since(
     runtime: Runtime, site: str, catalog_id: str, tmp_path: Path
 ) -> None:
-    add(runtime, site, catalog_id, tmp_path, count=100, seed=1)
-    indexed(runtime, site, catalog_id)
     release_id = released(runtime, site, catalog_id)
     first = open_sight(runtime, release_id)
     assert first is not None
@@ -162,8 +191,6 @@ def test_a_release_in_use_is_seen_with_the_garments_that_were_added_since(
 def test_a_newer_index_that_is_damaged_leaves_the_older_one_in_use(
     runtime: Runtime, site: str, catalog_id: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    add(runtime, site, catalog_id, tmp_path, count=100, seed=1)
-    indexed(runtime, site, catalog_id)
     release_id = released(runtime, site, catalog_id)
     first = open_sight(runtime, release_id)
     add(runtime, site, catalog_id, tmp_path, count=40, seed=2)
@@ -176,9 +203,10 @@ def test_a_newer_index_that_is_damaged_leaves_the_older_one_in_use(
 
 
 def test_a_catalog_that_was_never_trained_on_has_nothing_to_refresh(
-    runtime: Runtime, site: str, catalog_id: str, tmp_path: Path
+    runtime: Runtime, site: str, tmp_path: Path
 ) -> None:
-    add(runtime, site, catalog_id, tmp_path, count=40, seed=1)
+    untrained = a_catalog(runtime, site, "untrained")
+    add(runtime, site, untrained, tmp_path, count=40, seed=2)
     assert refresh_stale(runtime) == 0
 
 

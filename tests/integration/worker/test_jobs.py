@@ -14,7 +14,7 @@ from PIL import Image
 from shared.artifacts import keys
 from shared.demo.drawn import write_archive
 from shared.jobs.submit import enqueue
-from shared.records import catalogs, designs, forecasts, jobs, models, reports
+from shared.records import catalogs, designs, forecasts, garments, jobs, models, reports
 from shared.schemas.catalogs import CatalogRequest, GarmentFields
 from shared.schemas.jobs import (
     Budget,
@@ -111,7 +111,7 @@ def test_an_archive_becomes_a_version_with_garments_labels_and_colours(
 ) -> None:
     with runtime.records.reading() as tx:
         catalog = catalogs.get(tx, site, filled)
-        page = catalogs.garments_page(tx, filled, limit=200)
+        page = garments.page(tx, filled, limit=200)
         shards = catalogs.shards_up_to(tx, filled, 1)
     assert (catalog.version, catalog.image_size, catalog.channels) == (1, 32, 3)
     assert catalog.garments == sum(shard.count for shard in shards)
@@ -162,7 +162,7 @@ def test_one_picture_is_added_with_what_is_said_of_it(
     assert done.result is not None
     assert (done.result["added"], done.result["version"]) == (1, 2)
     with runtime.records.reading() as tx:
-        found = catalogs.garments_page(tx, filled, attributes={"category": "kimono"}).items
+        found = garments.page(tx, filled, attributes={"category": "kimono"}).items
     assert [(one.name, one.weight, one.date) for one in found] == [
         ("kimono.png", 2.0, date(2026, 5, 1))
     ]
@@ -253,7 +253,7 @@ def test_a_colour_catalog_is_read_with_its_measured_colours(
 def test_a_training_that_is_drained_goes_on_from_its_checkpoint(
     runtime: Runtime, site: str, filled: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = training(filled, budget=Budget(images=640))
+    spec = training(filled, preset="mlp", budget=Budget(images=20 * 256))
     with runtime.records.transaction() as tx:
         job = enqueue(tx, site, spec)
     drain_after(monkeypatch, steps=6)
@@ -376,8 +376,8 @@ def test_a_near_copy_of_an_earlier_garment_is_flagged_with_its_id(
     runtime: Runtime, site: str, filled: str, tmp_path: Path
 ) -> None:
     with runtime.records.reading() as tx:
-        first = catalogs.garments_page(tx, filled).items[0]
-        place = catalogs.garment(tx, site, first.id)
+        first = garments.page(tx, filled).items[0]
+        place = garments.get(tx, site, first.id)
     shard = np.load(runtime.store.fetch(place.artifact, runtime.settings.cache_folder))
     pixels = shard[place.shard_index].copy()
     pixels[0, 0] ^= 1  # one pixel, by one step: another hash of the bytes, the same picture
@@ -387,7 +387,7 @@ def test_a_near_copy_of_an_earlier_garment_is_flagged_with_its_id(
     assert done.result is not None
     assert (done.result["added"], done.result["near_duplicates"]) == (1, 1)
     with runtime.records.reading() as tx:
-        found = catalogs.garments_page(tx, filled, attributes={"category": "copy"}).items
+        found = garments.page(tx, filled, attributes={"category": "copy"}).items
     assert found[0].near_duplicate_of == first.id
 
 

@@ -1,6 +1,7 @@
 """Designs for a shopper, from rows to rows: a real small index, a generator that dyes squares."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -12,7 +13,18 @@ from shared.artifacts import keys
 from shared.colour import code_of, delta_e, hex_to_lab
 from shared.demo.drawn import write_archive
 from shared.jobs.submit import Terms, enqueue
-from shared.records import catalogs, designs, indexes, jobs, models, preferences, priors, shoppers
+from shared.records import (
+    Records,
+    catalogs,
+    designs,
+    indexes,
+    jobs,
+    models,
+    preferences,
+    priors,
+    shoppers,
+)
+from shared.records.garments import page as garments_page
 from shared.schemas.catalogs import CatalogRequest, Garment
 from shared.schemas.designs import Design, ForShopper
 from shared.schemas.jobs import (
@@ -25,6 +37,8 @@ from shared.schemas.jobs import (
     UploadSource,
 )
 from shared.schemas.shoppers import PreferenceRequest, Shopper
+from shared.settings import Settings
+from tests.fixtures.homes import copied_home, new_home
 from tests.fixtures.painter import Dyer
 from tests.fixtures.rows import a_site
 from worker import attempt
@@ -70,17 +84,44 @@ class Tailor(Dyer):
         return [dict(one) for _, one in zip(seeds, conditions, strict=True)]
 
 
-@pytest.fixture
-def site(runtime: Runtime) -> str:
-    return a_site(runtime.records)
+@dataclass(frozen=True)
+class Indexed:
+    """A home with a catalog that has an index, and a release of it, whose files are not there."""
+
+    folder: Path
+    site: str
+    release: str
+
+
+@pytest.fixture(scope="module")
+def indexed(tmp_path_factory: pytest.TempPathFactory, valkey_url: str) -> Indexed:
+    """Made once: to learn an encoder takes longer than all of the tests."""
+    folder = tmp_path_factory.mktemp("indexed")
+    with new_home(folder, valkey_url) as runtime:
+        site = a_site(runtime.records)
+        return Indexed(folder, site, released(runtime, site, tmp_path_factory.mktemp("drawn")))
 
 
 @pytest.fixture
-def release(runtime: Runtime, site: str, tmp_path: Path) -> str:
-    """A release, whose files are not there, of a catalog that has an index."""
+def records(settings: Settings, indexed: Indexed, tmp_path: Path) -> Iterator[Records]:
+    with copied_home(indexed.folder, tmp_path, settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def site(indexed: Indexed) -> str:
+    return indexed.site
+
+
+@pytest.fixture
+def release(indexed: Indexed) -> str:
+    return indexed.release
+
+
+def released(runtime: Runtime, site: str, folder: Path) -> str:
     with runtime.records.transaction() as tx:
         catalog_id = catalogs.create(tx, site, CatalogRequest(name="drawn")).id
-    path = tmp_path / "garments.zip"
+    path = folder / "garments.zip"
     write_archive(path, count=240, seed=1, end=date(2026, 6, 30))
     runtime.store.put(keys.upload("upl_1"), path)
     source = UploadSource(artifact=keys.upload("upl_1"), name=path.name)
@@ -107,7 +148,7 @@ def release(runtime: Runtime, site: str, tmp_path: Path) -> str:
 def garments(runtime: Runtime, site: str, release: str) -> list[Garment]:
     with runtime.records.reading() as tx:
         catalog_id = models.release(tx, release, site_id=site).release.catalog_id
-        return list(catalogs.garments_page(tx, catalog_id, limit=200).items)
+        return list(garments_page(tx, catalog_id, limit=200).items)
 
 
 def say(runtime: Runtime, site: str, ref: str, *said: PreferenceRequest) -> Shopper:

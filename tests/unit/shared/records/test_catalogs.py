@@ -5,7 +5,7 @@ import pytest
 
 from shared import ids
 from shared.errors import CatalogChangedError, ConflictError, NotFoundError
-from shared.records import Records, catalogs
+from shared.records import Records, catalogs, garments
 from shared.schemas.catalogs import Catalog, CatalogRequest
 from tests.fixtures.rows import a_site, an_ingest_job
 
@@ -56,8 +56,8 @@ def test_each_ingest_is_a_version_that_keeps_the_ones_before(records: Records) -
     with records.reading() as tx:
         assert catalogs.garments_in(tx, catalog.id, 1) == 3
         assert len(catalogs.shards_up_to(tx, catalog.id, 1)) == 1
-        assert len(list(catalogs.labels_up_to(tx, catalog.id, 1))) == 3
-        assert len(list(catalogs.labels_up_to(tx, catalog.id, 2))) == 5
+        assert len(list(garments.labels_up_to(tx, catalog.id, 1))) == 3
+        assert len(list(garments.labels_up_to(tx, catalog.id, 2))) == 5
 
 
 def test_one_job_publishes_one_version(records: Records) -> None:
@@ -99,10 +99,10 @@ def test_a_garment_shows_its_colours_and_where_its_picture_is(records: Records) 
     site_id = a_site(records)
     catalog = publish(records, site_id, 1)
     with records.reading() as tx:
-        page = catalogs.garments_page(tx, catalog.id, attributes={"category": "dress"})
-        place = catalogs.garment(tx, site_id, page.items[0].id)
+        page = garments.page(tx, catalog.id, attributes={"category": "dress"})
+        place = garments.get(tx, site_id, page.items[0].id)
         assert len(page.items) == 3
-        assert not catalogs.garments_page(tx, catalog.id, attributes={"category": "bag"}).items
+        assert not garments.page(tx, catalog.id, attributes={"category": "bag"}).items
     swatch = place.garment.palette[0]
     assert (swatch.hex, swatch.family) == ("#0000ff", "blue")
     assert place.artifact == "a"
@@ -116,9 +116,9 @@ def test_catalogs_are_found_by_name_and_by_id_but_only_by_their_site(records: Re
         assert catalogs.get(tx, site_id, "summer") == catalogs.get(tx, site_id, catalog.id)
         with pytest.raises(NotFoundError):
             catalogs.get(tx, other, catalog.id)
-        garment_id = catalogs.garments_page(tx, catalog.id).items[0].id
+        garment_id = garments.page(tx, catalog.id).items[0].id
         with pytest.raises(NotFoundError):
-            catalogs.garment(tx, other, garment_id)
+            garments.get(tx, other, garment_id)
 
 
 def test_a_catalogs_name_is_its_own_within_a_site(records: Records) -> None:
@@ -133,9 +133,9 @@ def test_dated_garments_are_counted_and_read_by_site(records: Records) -> None:
     site_id = a_site(records)
     catalog = publish(records, site_id, 1)
     with records.reading() as tx:
-        assert catalogs.count_dated(tx, site_id) == 3
-        rows = list(catalogs.observed(tx, catalog.id, 1))
-        assert catalogs.count_dated(tx, a_site(records, "other")) == 0
+        assert garments.count_dated(tx, site_id) == 3
+        rows = list(garments.observed(tx, catalog.id, 1))
+        assert garments.count_dated(tx, a_site(records, "other")) == 0
     assert {row[1] for row in rows} == {date(2026, 1, day) for day in (1, 2, 3)}
 
 
