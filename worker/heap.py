@@ -24,8 +24,8 @@ _USUAL: Final = (
 def kept() -> Iterator[None]:
     """Keep up to 1 GiB of freed memory for what is asked for next; give all of it back at the end.
 
-    The most that is in use at once stays what it is. Elsewhere than with glibc this does nothing:
-    other heaps have other habits.
+    Not more is in use at once for that. Elsewhere than with glibc this does nothing: other heaps
+    have other habits.
     """
     library = _glibc()
     if library is None:
