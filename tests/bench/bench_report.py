@@ -101,6 +101,7 @@ def _measured(name: str, home: Path, world: World, *, segments: bool, draw: bool
     from shared.artifacts import open_store
     from shared.records import catalogs, sites
     from shared.schemas.trends import TrendOptions
+    from worker import heap
     from worker.jobs import columns
     from worker.jobs.reports import fingerprint_of
     from worker.trends.page import render
@@ -125,12 +126,13 @@ def _measured(name: str, home: Path, world: World, *, segments: bool, draw: bool
     with stages.timed("stock"):
         inventory = columns.take_stock(runtime, site.id, None)
         mark = fingerprint_of(inventory.marks, options)
-    with stages.timed("load"):
-        whole = columns.load(runtime, inventory)
-    with stages.timed("report"):
-        report = build_report(whole, options, generated_at=GENERATED_AT, fingerprint=mark)
-    with stages.timed("draw"):
-        files = render(report) if draw else {}
+    with heap.kept():
+        with stages.timed("load"):
+            whole = columns.load(runtime, inventory)
+        with stages.timed("report"):
+            report = build_report(whole, options, generated_at=GENERATED_AT, fingerprint=mark)
+        with stages.timed("draw"):
+            files = render(report) if draw else {}
     records.close()
     return {
         "garments": report.data.used,

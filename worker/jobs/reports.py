@@ -15,6 +15,7 @@ from shared.records import Transaction, alerts, feeds, forecasts, garments, jobs
 from shared.schemas.jobs import JobKind, Progress, Reason, TrendSpec
 from shared.schemas.sites import Site
 from shared.schemas.trends import TrendOptions, TrendReport
+from worker import heap
 from worker.attempt import Attempt, Outcome, Publish
 from worker.jobs.board_wishes import wanted_boards
 from worker.jobs.columns import Inventory, load, mark_of, take_stock
@@ -50,12 +51,13 @@ def make_report(attempt: Attempt) -> Publish:
     if spec.only_if_changed and last is not None and last.data_fingerprint == mark:
         same = {"report_id": last.id, "url": last.url, "unchanged": True}
         return lambda _tx: Outcome(same, reason=Reason.UNCHANGED)
-    observed = load(attempt.runtime, inventory)
-    attempt.report(Progress(fraction=0.2, message="counting and forecasting"))
-    report = build_report(observed, spec.options, generated_at=now, fingerprint=mark)
-    attempt.raise_if_stopped()
-    attempt.report(Progress(fraction=0.6, message="drawing"))
-    return _publication(attempt, spec, inventory, report)
+    with heap.kept():
+        observed = load(attempt.runtime, inventory)
+        attempt.report(Progress(fraction=0.2, message="counting and forecasting"))
+        report = build_report(observed, spec.options, generated_at=now, fingerprint=mark)
+        attempt.raise_if_stopped()
+        attempt.report(Progress(fraction=0.6, message="drawing"))
+        return _publication(attempt, spec, inventory, report)
 
 
 def fingerprint_of(marks: Sequence[str], options: TrendOptions) -> str:

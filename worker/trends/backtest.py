@@ -185,8 +185,8 @@ def calibrate(residuals: Floats, seen: Bools, chance: Floats | None = None) -> C
     return Conformal(
         spread=spread,
         growth=growth,
-        quantiles=(_quantile(pooled, LEVELS[0]), _quantile(pooled, LEVELS[1])),
-        mean_quantile=_quantile((np.abs(means) / spread[None, :])[filled], LEVELS[0]),
+        quantiles=_quantiles(pooled),
+        mean_quantile=_quantiles((np.abs(means) / spread[None, :])[filled])[0],
     )
 
 
@@ -319,8 +319,9 @@ def _growth(size: Floats, seen: Bools) -> Floats:
     return np.ones(horizon) if mean <= 0 else np.maximum(usual / mean, 0.2)
 
 
-def _quantile(values: Floats, level: float) -> float:
-    """Return the conformal quantile: with the finite-sample step up of one value."""
+def _quantiles(values: Floats) -> tuple[float, float]:
+    """Return the conformal quantiles of `LEVELS`: with the finite-sample step up of one value."""
     if not len(values):
-        return _NORMAL[0] if level <= LEVELS[0] else _NORMAL[1]
-    return float(np.quantile(values, min(1.0, level * (1 + 1 / len(values)))))
+        return _NORMAL
+    inner, outer = np.quantile(values, [min(1.0, one * (1 + 1 / len(values))) for one in LEVELS])
+    return float(inner), float(outer)

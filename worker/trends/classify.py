@@ -7,11 +7,11 @@ from typing import Final
 import numpy as np
 
 from shared.schemas.trends import TrendClass
-from worker.trends.arrays import Bools, Floats, Ints, logit
+from worker.trends.arrays import Bools, Floats, Ints, blocks, logit
 from worker.trends.chance import benjamini_hochberg
 from worker.trends.changes import Change, significant
 from worker.trends.scatter import dispersion, expected, pearson
-from worker.trends.seasonal import seasonal_component
+from worker.trends.seasonal import over_seasons, seasonal_component
 from worker.trends.series import Panel
 
 STRONG_SEASON: Final = 0.6
@@ -54,7 +54,7 @@ def season_of(panel: Panel) -> Season:
     logits, trust = logit(panel.shares), panel.trust
     seasonal = seasonal_component(logits, trust, season=panel.season, noise_taken_off=1.0)
     level = expected(panel, seasonal=False)
-    fitted = logit(level) + seasonal[:, np.arange(periods) % panel.season]
+    fitted = logit(level) + over_seasons(seasonal, periods)
     weight = np.maximum(trust.sum(1), _TINY)
     left = (trust * (logits - fitted) ** 2).sum(1) / weight
     information = np.maximum(panel.totals * level * (1 - level), 0.5)
@@ -73,19 +73,31 @@ def find_flashes(panel: Panel) -> Flash:
     """
     series, periods = panel.totals.shape
     start, length = np.zeros(series, dtype=np.int64), np.zeros(series, dtype=np.int64)
-    best = np.full(series, -np.inf)
     longest = round(FLASH_WEEKS * panel.season / _WEEKS)
     if panel.season < _MONTHS or periods < panel.season:
         return Flash(start, length)
     limit = _z_for(FLASH_LEVEL / (2 * periods))
-    scan = _Scan(panel, longest)
+    scatter = dispersion(panel)
+    for rows in blocks(panel.totals):
+        scan = _Scan(
+            panel.effective[rows], panel.totals[rows], scatter[rows], panel.season, longest
+        )
+        start[rows], length[rows] = _clearest(scan, longest, limit)
+    return Flash(start, length)
+
+
+def _clearest(scan: "_Scan", longest: int, limit: float) -> tuple[Ints, Ints]:
+    """Return start and length of the window that stands out most, 0 where none does, [s] each."""
+    series = np.arange(len(scan.scatter))
+    start, length = np.zeros((2, len(series)), dtype=np.int64)
+    best = np.full(len(series), -np.inf)
     for width in range(1, longest + 1):
         z = _flash_scores(scan, width, limit)
         place = z.argmax(1)
-        top = z[np.arange(series), place]
+        top = z[series, place]
         better = top > best
         start[better], length[better], best[better] = place[better], width, top[better]
-    return Flash(start, length)
+    return start, length
 
 
 def classify(
@@ -139,13 +151,14 @@ def _season_p_values(panel: Panel, level: Floats) -> Floats:
 
 
 class _Scan:
-    """Sums of any windows of a panel, from sums that were run up once."""
+    """Sums of any windows of some series, from sums that were run up once."""
 
-    def __init__(self, panel: Panel, longest: int) -> None:
-        self.season, self.periods = panel.season, panel.totals.shape[1]
-        self.scatter = dispersion(panel)
-        self._room = _ring(self.season, longest) + 2 * longest + 2
-        self._running = [_run_up(one, self._room) for one in (panel.effective, panel.totals)]
+    def __init__(
+        self, effective: Floats, totals: Floats, scatter: Floats, season: int, longest: int
+    ) -> None:
+        self.season, self.periods, self.scatter = season, totals.shape[1], scatter
+        self._room = _ring(season, longest) + 2 * longest + 2
+        self._running = [_run_up(one, self._room) for one in (effective, totals)]
 
     def windows(self, offset: int, width: int) -> tuple[Floats, Floats]:
         """Return effective and total garments of windows at ``t + offset``, [s, t]; 0 outside."""

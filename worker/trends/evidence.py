@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.schemas.trends import ValueEvidence, ValueTrend
-from worker.trends.arrays import Bools, Floats, Ints, summed
+from worker.trends.arrays import Bools, Floats, Ints, summed, those
 from worker.trends.coded import Coded, coded
 from worker.trends.inside import Inside
 from worker.trends.observations import GIVEN, ORIGIN_NAMES, Codes, Observations
@@ -49,9 +49,11 @@ def gather(observations: Observations, panel: Panel, inside: Inside) -> Evidence
     origins = np.zeros((size, len(ORIGIN_NAMES)))
     garments: list[tuple[str, ...]] = [()] * size
     newest = _newest_first(observations, inside)
+    of_source = _known(observations.sources, inside)
+    of_account = _known(observations.accounts, inside)
     for one in coded(observations, panel, inside):
-        sources[one.series] = _distinct(one, observations.sources, inside)
-        accounts[one.series] = _distinct(one, observations.accounts, inside)
+        sources[one.series] = _distinct(one, of_source)
+        accounts[one.series] = _distinct(one, of_account)
         origins[one.series] = _origins(observations, panel, one, inside)
         if newest is not None:
             garments[one.series] = _shown(observations, one, inside, newest)
@@ -69,19 +71,18 @@ def lately(
         inside: the rows of the panel.
         ranked: series over all segments; those that no picture shows are left out.
     """
-    newest = _newest_first(observations, inside)
-    if newest is None:
-        return ()
     first = max(0, len(panel.starts) - max(_LEAST_PERIODS, panel.season // 4))
+    late = _newest_first(observations, inside, since=first)
+    if late is None:
+        return ()
     since: date = panel.starts[first].astype("datetime64[D]").item()
-    late = newest[inside.places[newest] >= first]
     rows = {(name.attribute, name.value): row for row, name in enumerate(panel.names)
             if name.segment is None}  # fmt: skip
     wanted = {rows[one.attribute, one.value]: one for one in ranked}
     found = {}
-    for one in coded(observations, panel, inside):
+    for one in coded(observations, panel, inside, late):
         for row in wanted.keys() & set(range(one.first, one.first + one.size)):
-            carrying = inside.where[late[one.codes[late] == row - one.first]]
+            carrying = inside.where[late[one.codes == row - one.first]]
             found[row] = _recent(observations, wanted[row], carrying, since)
     return tuple(found[row] for row in wanted if row in found and found[row].images)
 
@@ -103,16 +104,26 @@ def _recent(
     )
 
 
-def _distinct(one: Coded, groups: Codes | None, inside: Inside) -> Ints:
-    """Return how many different groups carry each series, [size]."""
+_Known = tuple[Bools | slice, Ints]
+"""Which rows inside are of a group, and the group of each of those."""
+
+
+def _known(groups: Codes | None, inside: Inside) -> _Known | None:
     if groups is None:
+        return None
+    found = groups[inside.where]
+    rows = those(found >= 0)
+    return rows, found[rows].astype(np.int64)
+
+
+def _distinct(one: Coded, groups: _Known | None) -> Ints:
+    """Return how many different groups carry each series, [size]."""
+    if groups is None or not len(groups[1]):
         return np.zeros(one.size, dtype=np.int64)
-    found = groups[inside.where].astype(np.int64)
-    known = (found >= 0) & (one.codes >= 0)
-    if not known.any():
-        return np.zeros(one.size, dtype=np.int64)
-    pairs = found[known] * one.size + one.codes[known]
-    largest = int(pairs.max()) + 1
+    codes, found = one.codes[groups[0]], groups[1]
+    known = those(codes >= 0)
+    pairs = found[known] * one.size + codes[known]
+    largest = (int(found.max()) + 1) * one.size
     if largest <= _LARGEST_TABLE:
         seen = np.zeros(largest, dtype=bool)
         seen[pairs] = True
@@ -142,12 +153,12 @@ def _origins(observations: Observations, panel: Panel, one: Coded, inside: Insid
     return np.asarray(counts / np.maximum(counts.sum(1, keepdims=True), 1e-9))
 
 
-def _newest_first(observations: Observations, inside: Inside) -> Ints | None:
-    """Return the rows inside that are garments with a picture, the newest first."""
+def _newest_first(observations: Observations, inside: Inside, *, since: int = 0) -> Ints | None:
+    """Return the rows inside, from a period on, that are garments with a picture, newest first."""
     if observations.ids is None:
         return None
-    pictured: Bools = observations.ids != b""
-    rows = np.flatnonzero(pictured[inside.where])
+    rows = np.flatnonzero(inside.places >= since)
+    rows = rows[observations.ids[inside.where[rows]] != b""]
     days = observations.dates[inside.where[rows]].view(np.int64)
     age = days.max(initial=0) - days
     order = np.argsort(_narrow(age), kind="stable")
@@ -160,14 +171,30 @@ def _shown(
     ids = observations.ids
     if ids is None:
         return [()] * one.size
-    codes = _narrow(one.codes[newest])
-    order = np.argsort(codes, kind="stable")  # by series, the newest first within each
-    edges = np.searchsorted(codes[order], np.arange(one.size + 1))
+    order, edges = _first_of_each(one.codes[newest], one.size, _LOOKED_AT)
     result = []
     for row in range(one.size):
         rows = inside.where[newest[order[edges[row] : edges[row + 1]][:_LOOKED_AT]]]
         result.append(tuple(ids[at].decode() for at in _varied(observations, rows)))
     return result
+
+
+def _first_of_each(codes: Ints, size: int, most: int) -> tuple[Ints, Ints]:
+    """Return the places of the codes 0..size-1, those of each in order, and where each starts.
+
+    Of each code at least the first ``most`` places are there, or all that it has. Not all rows are
+    sorted: most codes are found often enough in a few of them.
+    """
+    few = 2 * most * size
+    places = np.arange(min(few, len(codes)))
+    count = np.bincount(codes[:few] + 1, minlength=size + 1)[1:]
+    wanted = np.append(count < most, False)  # the code -1 reads the last
+    if few < len(codes):
+        places = np.concatenate([places, few + np.flatnonzero(wanted[codes[few:]])])
+    found = _narrow(codes[places])
+    order = np.argsort(found, kind="stable")
+    edges = np.cumsum(np.bincount(found.astype(np.int64) + 1, minlength=size + 1))
+    return places[order], edges
 
 
 def _narrow(values: Ints) -> Ints | NDArray[np.int16]:

@@ -5,8 +5,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from worker.trends.arrays import Floats, Ints, expit, logit
-from worker.trends.seasonal import WEEKS_A_YEAR, seasonal_component
+from worker.trends.arrays import Floats, Ints, by_blocks, expit, logit
+from worker.trends.seasonal import WEEKS_A_YEAR, over_seasons, seasonal_component
 
 Method = Literal["level", "seasonal-naive", "lite"]
 _ROUNDING: Final = 1e-6
@@ -169,10 +169,14 @@ def lite(
     chosen = settings or settings_for(season)
     seasonal = seasonal_component(logits, weights, season=season)
     periods = logits.shape[1]
-    rest = logits - seasonal[:, np.arange(periods) % season]
+    rest = logits - over_seasons(seasonal, periods)
     levels = smoothed_levels(rest, weights, np.array(chosen.alphas))
     slopes = _yearly_slopes(levels, season)
-    mixture = _mixture(rest, weights, levels, slopes, season=season, settings=chosen)
+
+    def mixed(*part: Floats) -> Floats:
+        return _mixture(*part, season=season, settings=chosen)
+
+    mixture = by_blocks(mixed, rest, weights, levels, slopes)
     reach = _reach(np.arange(1, horizon + 1), chosen.damping)
     drift = mixture * np.array(chosen.drifts) * slopes[:, :, -1:]
     start = (mixture.sum(2) * levels[:, :, -1] + drift.sum(2) * _lags(chosen, season)).sum(1)
@@ -191,17 +195,20 @@ def smoothed_levels(values: Floats, weights: Floats, alphas: Floats) -> Floats:
     period of weight 0 leaves it as it was.
     """
     series, periods = values.shape
-    keep = 1 - alphas[None, :]
-    top = np.zeros((series, len(alphas)))
-    bottom = np.zeros((series, len(alphas)))
-    result = np.empty((periods, series, len(alphas)))
+    keep = 1 - alphas[:, None]
+    top, bottom = np.zeros((2, len(alphas), series))
+    result = np.zeros((periods, len(alphas), series))
+    # By period first: each step then reads what lies side by side.
+    moved, weight = np.ascontiguousarray((weights * values).T), np.ascontiguousarray(weights.T)
+    seen = False  # each series: from then on there is something to divide by
     for now in range(periods):
-        weight = weights[:, now, None]
-        top = top * keep + weight * values[:, now, None]
-        bottom = bottom * keep + weight
-        np.divide(top, bottom, out=result[now], where=bottom > 0)
-        result[now][bottom <= 0] = 0.0
-    return np.ascontiguousarray(result.transpose(1, 2, 0))
+        top *= keep
+        top += moved[now]
+        bottom *= keep
+        bottom += weight[now]
+        seen = seen or bool(np.all(bottom > 0))
+        np.divide(top, bottom, out=result[now], where=seen or bottom > 0)
+    return np.ascontiguousarray(result.transpose(2, 1, 0))
 
 
 def _yearly_slopes(levels: Floats, season: int) -> Floats:

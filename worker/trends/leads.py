@@ -12,7 +12,7 @@ from worker.trends.arrays import Bools, Floats, Ints, expit, logit, unlike_rows
 from worker.trends.backtest import WANTED_ORIGINS, Trials, errors_of_trials
 from worker.trends.forecast import SEASONS_FOR_LITE, renormalise, smoothed_levels
 from worker.trends.innovations import SHORT_LAGS, significant_lags
-from worker.trends.seasonal import WEEKS_A_YEAR, seasonal_component
+from worker.trends.seasonal import WEEKS_A_YEAR, over_seasons, seasonal_component
 from worker.trends.series import Panel
 
 MOST_LEADERS: Final = 6  # the first ones; each costs about a second for 2,000 series
@@ -199,7 +199,7 @@ def _moves(
     for row, end in enumerate(ends):
         past, weights = logits[:, :end], trust[:, :end]
         seasonal = seasonal_component(past, weights, season=season)
-        rest = past - seasonal[:, np.arange(end) % season]
+        rest = past - over_seasons(seasonal, end)
         level = smoothed_levels(rest, weights, rate)[:, 0]
         for place, lag in enumerate(lags):
             then = end - 1 - lag
@@ -213,6 +213,8 @@ def _tried(
     """Return what is worth following: the best for all series, then each segment for its own."""
     ends, horizon = (*trials.origins, own[0].shape[1]), trials.actual.shape[2]
     usual, significant = _usual_misses(trials), significant_lags(own, segments, season)
+    misses = (trials.actual - trials.predicted) / usual[:, None]
+    measured = usual, np.clip(misses, -_FURTHEST_MISS, _FURTHEST_MISS) * trials.seen
     best, least, alone = None, 1 - LEAST_GAIN_OF_ALL, []
     base = errors_of_trials(trials, trials.predicted)
     for segment, (shares, trust) in segments.items():
@@ -220,12 +222,12 @@ def _tried(
         for lag, moved in _moves(shares, trust, ends, season, horizon):
             rows = significant[segment] == lag
             mine[:, rows] = moved[:, rows]
-            one = _try(trials, segment, np.full(len(shares), lag), moved, usual)
+            one = _try(trials, segment, np.full(len(shares), lag), moved, measured)
             gained = _gained_by_all(base, one)
             if gained <= least:
                 best, least = one, gained
         if mine.any():
-            alone.append(_try(trials, segment, significant[segment], mine, usual, alone=True))
+            alone.append(_try(trials, segment, significant[segment], mine, measured, alone=True))
     return ([best] if best else []) + alone
 
 
@@ -259,16 +261,18 @@ def _try(
     segment: str,
     lags: Ints,
     moves: Floats,
-    usual: Floats,
+    measured: tuple[Floats, Floats],
     *,
     alone: bool = False,
 ) -> _Tried:
-    """Learn pulls from moves [o + 1, s, h] on the logit scale, and judge them by the trials."""
+    """Learn pulls from moves [o + 1, s, h] on the logit scale, and judge them by the trials.
+
+    ``measured`` are the usual miss of each series, [s], and its misses in those, [o, s, h].
+    """
+    usual, misses = measured
     held = np.clip(moves / usual[:, None], -_FURTHEST_MOVE, _FURTHEST_MOVE)
-    misses = (trials.actual - trials.predicted) / usual[:, None]
-    misses = np.clip(misses, -_FURTHEST_MISS, _FURTHEST_MISS) * trials.seen
     product = np.einsum("osh,osh->os", held[:-1], misses)
-    known = held[:-1] * trials.seen
+    known = held[:-1] if trials.seen.all() else held[:-1] * trials.seen
     size = np.einsum("osh,osh->os", known, known)
     left_out = [
         _pull(np.delete(product, one, 0), np.delete(size, one, 0), alone=alone)

@@ -167,10 +167,10 @@ def fixed_mix(
         early = (inside.places >= start) & (inside.places < start + span)
         chosen = np.flatnonzero(late | early)
         side = late[chosen].astype(np.int64)
-        for one in coded(observations, panel, inside):
+        for one in coded(observations, panel, inside, chosen):
             asked = np.flatnonzero(windows[one.series] == width)
             if len(asked):
-                counts = _tables(one.codes[chosen], one.size, side, chosen, inside, sources)
+                counts = _tables(one.codes, one.size, side, chosen, inside, sources)
                 for row in asked.tolist():
                     at = one.first + row
                     result[at] = _split(counts.of(row), counts.effective, float(scatter[at]))

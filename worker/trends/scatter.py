@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from worker.trends.arrays import Bools, Floats, expit, logit, row_medians
-from worker.trends.seasonal import seasonal_component
+from worker.trends.seasonal import over_seasons, seasonal_component
 from worker.trends.series import Panel
 
 _CUT: Final = 3.0  # standard deviations
@@ -51,9 +51,9 @@ def expected(panel: Panel, *, seasonal: bool = True) -> Floats:
     logits, trust = logit(panel.shares), panel.trust
     periods = logits.shape[1]
     pattern = np.zeros_like(logits)
-    if periods >= 2 * panel.season:
+    if seasonal and periods >= 2 * panel.season:
         component = seasonal_component(logits, trust, season=panel.season, noise_taken_off=1.0)
-        pattern = component[:, np.arange(periods) % panel.season]
+        pattern = over_seasons(component, periods)
     width = max(_LEVEL_PERIODS, panel.season)  # shorter would follow the noise it must measure
     total = np.maximum(_centred(panel.totals, width), _TINY)
     wanted = logit(_centred(panel.effective, width) / total)

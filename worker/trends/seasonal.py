@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from worker.trends.arrays import Floats
+from worker.trends.arrays import Floats, by_blocks
 
 WEEKS_A_YEAR: Final = 52
 BANDWIDTHS: Final = (1.0, 2.0)
@@ -34,19 +34,33 @@ def seasonal_component(
         season: periods in a year.
         noise_taken_off: part of the noise's share that is taken off, 0..1.
     """
-    place = np.arange(logits.shape[1]) % season
+
+    def work(logits: Floats, weights: Floats) -> Floats:
+        return _component(logits, weights, season, noise_taken_off)
+
+    return by_blocks(work, logits, weights)
+
+
+def over_seasons(seasonal: Floats, periods: int) -> Floats:
+    """Return values by place in the season, [s, season], as they come back, [s, periods]."""
+    return np.tile(seasonal, -(-periods // seasonal.shape[1]))[:, :periods]
+
+
+def _component(logits: Floats, weights: Floats, season: int, noise_taken_off: float) -> Floats:
+    periods = logits.shape[1]
     kernel = _circular_kernel(season)
-    years_ago = (logits.shape[1] - 1 - np.arange(logits.shape[1])) // season
+    years_ago = (periods - 1 - np.arange(periods)) // season
     late = weights * YEAR_DECAY**years_ago
     seasonal = np.zeros((logits.shape[0], season))
     around = np.maximum(_around(weights, season), 1e-9)
     support = np.maximum(_circular(_by_place(late, season), kernel), 1e-9)
     for _ in range(2):  # the second pass mends the trend at the ends, where the average is lopsided
-        trend = _around((logits - seasonal[:, place]) * weights, season) / around
+        trend = _around((logits - over_seasons(seasonal, periods)) * weights, season) / around
         left = logits - trend
         seasonal = _circular(_by_place(left * late, season), kernel) / support
         seasonal -= seasonal.mean(1, keepdims=True)
-        noise = _noise_of_seasonal(left - seasonal[:, place], weights, season, kernel)
+        still = left - over_seasons(seasonal, periods)
+        noise = _noise_of_seasonal(still, weights, season, kernel)
         spread = np.maximum(seasonal.var(1), 1e-12)
         seasonal *= np.clip(1 - noise_taken_off * noise / spread, 0, 1)[:, None]
     return seasonal

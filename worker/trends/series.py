@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -61,7 +62,7 @@ class Panel:
     thin: Bools
     notes: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def shares(self) -> Floats:
         """Shares for the model, [s, t], never 0 or 1.
 
@@ -70,21 +71,21 @@ class Panel:
         """
         total = np.maximum(self.totals.sum(1, keepdims=True), 1e-9)
         overall = np.clip(self.effective.sum(1, keepdims=True) / total, 0.005, 0.5)
-        return np.asarray((self.effective + 0.5) / (self.totals + 0.5 / overall), dtype=np.float64)
+        return _kept((self.effective + 0.5) / (self.totals + 0.5 / overall))
 
-    @property
+    @cached_property
     def trust(self) -> Floats:
         """How far each period may move the model, 0..1, [s, t]; 0 for a gap."""
         usual = np.nan_to_num(row_medians(self.totals, self.totals > 0), nan=1.0)
-        return np.asarray(np.minimum(1, self.totals / usual[:, None]), dtype=np.float64)
+        return _kept(np.minimum(1, self.totals / usual[:, None]))
 
-    @property
+    @cached_property
     def chance(self) -> Floats:
         """Variance that sampling alone gives the logit of a share over the last year, [s]."""
         shares, trust = self.shares[:, -self.season :], self.trust[:, -self.season :]
         known = np.maximum(self.totals[:, -self.season :] * shares * (1 - shares), 0.5)
         total = np.maximum(trust.sum(1), 1e-9)
-        return np.asarray((trust / known).sum(1) / total, dtype=np.float64)
+        return _kept((trust / known).sum(1) / total)
 
     def wilson(self) -> tuple[Floats, Floats, Floats]:
         """Return share, low and high of the 95% band (Wilson 1927), [s, t]; NaN in a gap."""
@@ -99,6 +100,12 @@ class Panel:
             )
         half[~np.isfinite(half)] = np.nan
         return share, np.maximum(centre - half, 0), np.minimum(centre + half, 1)
+
+
+def _kept(values: Floats) -> Floats:
+    """Return values that are asked for again and again: nobody is to write in them."""
+    values.flags.writeable = False
+    return values
 
 
 def build_panel(

@@ -9,7 +9,7 @@ import numpy as np
 from worker.trends.arrays import Bools, Floats, Ints, logit
 from worker.trends.forecast import SEASONS_FOR_LITE
 from worker.trends.scatter import dispersion
-from worker.trends.seasonal import seasonal_component
+from worker.trends.seasonal import over_seasons, seasonal_component
 from worker.trends.series import Panel
 
 PENALTY: Final = 3.0
@@ -128,7 +128,7 @@ def _blocks(panel: Panel, excluded: Bools | None, width: int) -> tuple[Floats, F
         trust = trust * ~excluded
     logits = logit(shares)
     seasonal = seasonal_component(logits, trust, season=panel.season, noise_taken_off=1.0)
-    rest = logits - seasonal[:, np.arange(periods) % panel.season]
+    rest = logits - over_seasons(seasonal, periods)
     usual = (shares * trust).sum(1) / np.maximum(trust.sum(1), _TINY)
     known = panel.totals * (trust > 0) * (usual * (1 - usual) / dispersion(panel))[:, None]
     number = periods // width

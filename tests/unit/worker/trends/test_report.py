@@ -13,6 +13,7 @@ import pytest
 from shared.demo import drawn
 from shared.errors import TooLittleDataError
 from shared.schemas.trends import TrendOptions, TrendReport
+from worker.trends import arrays
 from worker.trends.observations import Observations, from_rows
 from worker.trends.ranking import number, rounded
 from worker.trends.report import build_report, default_horizon
@@ -36,6 +37,17 @@ def test_what_rises_is_first_in_the_ranking(report: TrendReport) -> None:
     assert report.rising[0].significant
     assert _find(report, "wool").kind == "seasonal"
     assert [one.value for one in report.emerging] == ["linen"]
+
+
+@pytest.mark.parametrize("block", [1, 1000, 2**40])
+def test_a_report_is_the_same_however_many_series_are_worked_out_at_once(
+    monkeypatch: pytest.MonkeyPatch, report: TrendReport, block: int
+) -> None:
+    from tests.unit.worker.trends.conftest import NOW, make_shop
+
+    monkeypatch.setattr(arrays, "_BLOCK", block)
+    again = build_report(make_shop(), TrendOptions(), generated_at=NOW)
+    assert again.model_dump_json() == report.model_dump_json()
 
 
 def test_nothing_in_the_json_is_not_a_number(report: TrendReport) -> None:
