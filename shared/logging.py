@@ -158,9 +158,8 @@ class JsonLines(logging.Formatter):
             "request": told.request, "job": told.job, "site": told.site, "trace": told.trace,
             "worker": self._process, "pid": record.process,
         }  # fmt: skip
-        for name in [one for one in vars(record) if one not in _USUAL]:
-            if name not in found:
-                value = getattr(record, name)
+        for name, value in vars(record).items():
+            if name not in _USUAL and name not in found:
                 found[name] = masked(value) if isinstance(value, str) else value
         trace = _trace_of(self, record)
         if trace:

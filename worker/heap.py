@@ -15,9 +15,8 @@ _TRIM_THRESHOLD: Final = -1  # of glibc's malloc.h, as the next one
 _MMAP_THRESHOLD: Final = -3
 _LARGEST_OF_HEAP: Final = 32 * 2**20  # bytes; glibc takes no more
 _KEPT: Final = 2**30
-_USUAL: Final = (
-    2 * _LARGEST_OF_HEAP
-)  # what glibc itself arrives at, once pieces that large were freed
+# What glibc itself arrives at, once pieces that large were freed.
+_USUAL: Final = 2 * _LARGEST_OF_HEAP
 
 
 @contextmanager

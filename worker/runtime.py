@@ -18,7 +18,7 @@ from shared.artifacts import ArtifactStore
 from shared.keeping.opening import open_checked
 from shared.metrics import Counters, Tally, add_by
 from shared.queue.connection import connect
-from shared.queue.events import News, call_by
+from shared.queue.events import News
 from shared.queue.pace import Paces
 from shared.queue.sender import Sender
 from shared.queue.status import StatusBoard
@@ -91,7 +91,7 @@ class Runtime:
     def _tell(self, changed: Sequence[JobRecord], tally: Tally) -> None:
         """Call and count in one round trip: a batch's end is waited for. Both are courtesies."""
         pipeline = self.redis.pipeline(transaction=False)
-        call_by(pipeline, [job.id for job in changed])
+        News(pipeline).changed([job.id for job in changed])
         add_by(pipeline, tally)
         with suppress(RedisError):
             pipeline.execute()

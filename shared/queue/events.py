@@ -16,7 +16,6 @@ from typing import Any, Final, Self
 
 from pydantic import Field, ValidationError
 from redis import Redis
-from redis.client import Pipeline
 from redis.exceptions import RedisError
 
 from shared.errors import QueueUnavailableError
@@ -55,12 +54,6 @@ class JobEvent(Schema):
     body: str
 
 
-def call_by(pipeline: Pipeline, job_ids: Sequence[str]) -> None:
-    """Say what `News.changed` says by a pipeline that carries more than that."""
-    if job_ids:
-        pipeline.publish(_CHANNEL, _called(job_ids))
-
-
 class News:
     """Tells of jobs, and reads what was told. A courtesy: where Redis is away, nobody hears it."""
 
@@ -83,7 +76,7 @@ class News:
         if not job_ids:
             return True
         try:
-            self._redis.publish(_CHANNEL, _called(job_ids))
+            self._redis.publish(_CHANNEL, " ".join(job_ids))
         except RedisError:
             return False
         return True
@@ -187,10 +180,6 @@ def _event(place: bytes, entry: Mapping[bytes, bytes]) -> JobEvent | None:
         return JobEvent.model_validate_strings({"place": place.decode(), **told})
     except ValidationError:
         return None
-
-
-def _called(job_ids: Sequence[str]) -> str:
-    return " ".join(job_ids)
 
 
 def _key(job_id: str) -> str:

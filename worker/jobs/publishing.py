@@ -61,6 +61,11 @@ class Batch:
     trace: str | None = None
     began: float = 0.0
 
+    @property
+    def drawn(self) -> int:
+        """Images that the device made, those that are not shown too."""
+        return sum(len(member.drawn) for member in self.members)
+
 
 @dataclass(frozen=True)
 class _Stored:
@@ -69,19 +74,16 @@ class _Stored:
     Attributes:
         batch: what the device made.
         made: one a job: its pictures, or why there are none.
-        rows: the designs' columns, for all jobs that have pictures.
+        good: the jobs that have pictures, each with its spec and its pictures.
+        rows: the designs' columns of all of these.
         since: when it was begun, Unix time.
     """
 
     batch: Batch
     made: Sequence[Made]
+    good: Sequence[tuple[JobRecord, DesignSpec, Made]]
     rows: Sequence[dict[str, Any]]
     since: float
-
-    @property
-    def good(self) -> list[tuple[JobRecord, DesignSpec, Made]]:
-        """The jobs that have pictures."""
-        return _good(self.batch, self.made)
 
 
 class Publisher:
@@ -177,10 +179,14 @@ class Publisher:
         """Encode a batch's pictures and store them."""
         since = time.time()
         made = self._encoded(batch)
-        packs = _packs(_good(batch, made))
-        packed = [row for together in packs for row in self._store_pack(together)]
+        good = [
+            (job, member.spec, one)
+            for job, member, one in zip(batch.jobs, batch.members, made, strict=True)
+            if one.error is None
+        ]
+        packed = [row for together in _packs(good) for row in self._store_pack(together)]
         rows = [{**row, "encoder": batch.encoder if row["embedding"] else None} for row in packed]
-        return _Stored(batch, made, rows, since)
+        return _Stored(batch, made, good, rows, since)
 
     def _end(self, stored: _Stored) -> None:
         """End a batch's jobs, each in its way, and tell of them."""
@@ -203,8 +209,7 @@ class Publisher:
             batch.jobs, times, lease=self._runtime.lease, published=published,
             failed={job.id: str(cause) or type(cause).__name__ for job, cause in failed},
         )  # fmt: skip
-        drawn = sum(len(member.drawn) for member in batch.members)
-        if drawn:
+        if drawn := batch.drawn:
             pace = Pace(seconds=batch.seconds, images=drawn, at=time.time())
             self._runtime.paces.note(batch.release_id, pace)
 
@@ -239,7 +244,7 @@ class Publisher:
         """
         batch, rows, good = stored.batch, stored.rows, stored.good
         if not good:
-            self._runtime.end([], JobState.SUCCEEDED, beside=_counted(batch))
+            self._runtime.counters.send(_counted(batch))
             return frozenset()
         by_job: dict[str, list[dict[str, Any]]] = {job.id: [] for job, _, _ in good}
         for row in rows:
@@ -291,18 +296,10 @@ class Publisher:
         return rows
 
 
-def _good(batch: Batch, made: Sequence[Made]) -> list[tuple[JobRecord, DesignSpec, Made]]:
-    return [
-        (job, member.spec, one)
-        for job, member, one in zip(batch.jobs, batch.members, made, strict=True)
-        if one.error is None
-    ]
-
-
 def _counted(batch: Batch) -> Tally:
     """Return what a pass adds to the metrics."""
     tally = Tally()
-    tally.observe(BATCH_IMAGES, sum(len(member.drawn) for member in batch.members))
+    tally.observe(BATCH_IMAGES, batch.drawn)
     tally.observe(BATCH_JOBS, len(batch.jobs))
     tally.observe(BATCH_SECONDS, batch.seconds)
     tally.add(DEVICE_SECONDS, batch.seconds, "designs")
